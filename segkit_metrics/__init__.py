@@ -1,0 +1,1 @@
+"""Metrics for talking faces: a tested functional core under each."""
