@@ -1,0 +1,46 @@
+"""Faces in frames: detection, the 468-point mesh, tracking over a clip, and the aligned crop."""
+
+from segkit.faces.alignment import (
+    EYES_Y,
+    MOUTH_Y,
+    crop_transform,
+    crop_transforms,
+    feathered_alpha,
+    paste_back,
+    warp_crop,
+)
+from segkit.faces.detector import DetectedFace, FaceDetector
+from segkit.faces.mesh import FaceMesh
+from segkit.faces.similarity import (
+    apply_transform,
+    compose_transforms,
+    fit_similarity,
+    invert_transform,
+)
+from segkit.faces.topology import closed_mouth_score, eye_distance
+from segkit.faces.track import FaceTrack, NoFaceError, SeveralFacesError
+from segkit.faces.tracking import FaceTracker, track_face
+
+__all__ = [
+    "EYES_Y",
+    "MOUTH_Y",
+    "DetectedFace",
+    "FaceDetector",
+    "FaceMesh",
+    "FaceTrack",
+    "FaceTracker",
+    "NoFaceError",
+    "SeveralFacesError",
+    "apply_transform",
+    "closed_mouth_score",
+    "compose_transforms",
+    "crop_transform",
+    "crop_transforms",
+    "eye_distance",
+    "feathered_alpha",
+    "fit_similarity",
+    "invert_transform",
+    "paste_back",
+    "track_face",
+    "warp_crop",
+]

@@ -1,0 +1,5 @@
+"""Face parsers: image -> region logits. Importing the family registers its classes."""
+
+from segkit_models.parsers.mesh import MeshParser
+
+__all__ = ["MeshParser"]
