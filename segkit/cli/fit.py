@@ -1,0 +1,84 @@
+"""`segkit fit`: adapt the model to one person from seconds of video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segkit.cli.errors import require_file, require_free, user_errors
+
+
+@user_errors()
+def fit(
+    clip: Annotated[
+        Path, typer.Argument(help="Film of one talking person.", metavar="CLIP", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Bundle to write (.safetensors).", metavar="FILE")
+    ],
+    start: Annotated[float, typer.Option("--start", min=0, help="First second to learn from.")] = 0,
+    end: Annotated[
+        float | None, typer.Option("--end", min=0, help="Last second; default: the end.")
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", help="Time to train; more is better.")
+    ] = 10,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", help="Side of the drawn face; default: as the film allows."),
+    ] = None,
+    face: Annotated[
+        int | None, typer.Option("--face", min=0, help="Which face, 0 = leftmost.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", "-m", help="Bundle to start from; default: built in.", metavar="FILE"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of all random draws.")] = 0,
+    device: Annotated[
+        str | None, typer.Option("--device", help="cpu or cuda; default: a GPU if there is one.")
+    ] = None,
+    save_on_interrupt: Annotated[
+        bool, typer.Option("--save-on-interrupt", help="On Ctrl-C, write the best so far.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the bundle if it exists.")
+    ] = False,
+) -> None:
+    """Adapt the model to one person, so that it draws that face and no other.
+
+    Six seconds of talking are enough to start; a minute is plenty.
+
+    Example: [bold]segkit fit me.mp4 --out me.safetensors[/bold], then
+    [bold]segkit talk -v me.mp4 -a speech.wav -m me.safetensors -o out.mp4[/bold].
+    """
+    require_file(clip, option="CLIP")
+    if model is not None:
+        require_file(model, option="--model")
+    require_free(out, force=force)
+
+    from segkit.talk.fit import fit as adapt
+
+    made = adapt(
+        clip, out=out, start_s=start, end_s=end, minutes=minutes, size=size, face=face,
+        model=model, seed=seed, device=device, save_on_interrupt=save_on_interrupt, force=force,
+    )  # fmt: skip
+    typer.echo(summary(out, made))
+
+
+def summary(out: Path, made: dict[str, Any]) -> str:
+    """Tell what was learned from, and the held-out numbers before and after."""
+    lines = [f"{out}: {made['size']} px, from {made['frames']} frames in {made['seconds']:.0f} s"]
+    for half in ("masks", "images"):
+        numbers = ", ".join(f"{name} {number(value)}" for name, value in made.get(half, {}).items())
+        lines.append(f"  {half}: {numbers}")
+    return "\n".join(lines)
+
+
+def number(value: object) -> str:
+    """Write a measure as ``before -> after``, anything else as it is."""
+    return " -> ".join(f"{each:.4g}" for each in value) if isinstance(value, list) else str(value)

@@ -1,0 +1,136 @@
+"""`segkit talk`: a small real run, and every way in which a user can get it wrong."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def talk(command_line, tiny_bundle, portrait, voice, tmp_path):
+    """Call `segkit talk` with a good line, changed by keywords (None leaves an option out)."""
+
+    def call(*more, **changed):
+        options = {
+            "image": portrait,
+            "audio": voice,
+            "out": tmp_path / "out.mp4",
+            "model": tiny_bundle,
+        } | changed
+        words = [
+            word
+            for name, value in options.items()
+            if value is not None
+            for word in (f"--{name}", value)
+        ]
+        return command_line("talk", *words, *more)
+
+    return call
+
+
+def refused(result, *parts):
+    """One line on stderr with these parts, exit code 2, no traceback."""
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.output
+    for part in parts:
+        assert str(part) in result.stderr
+
+
+def test_a_photograph_talks(talk, tmp_path):
+    from segkit.video import VideoReader
+
+    result = talk("--blink", "1.0@0.2")
+    assert result.exit_code == 0, result.output
+    assert "10 frames of 300 x 300 at 25 fps" in result.stdout
+    with VideoReader(tmp_path / "out.mp4") as video:
+        assert video.has_audio
+        assert sum(1 for _ in video) == 10
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_neither_or_both_sources(talk, portrait):
+    refused(talk(image=None), "either --video or --image")
+    refused(talk(video=portrait), "either --video or --image")
+
+
+@pytest.mark.parametrize("option", ["image", "audio", "model", "background"])
+def test_missing_file(talk, tmp_path, option):
+    refused(talk(**{option: tmp_path / "absent.bin"}), f"--{option}", "absent.bin does not exist")
+
+
+@pytest.mark.parametrize("option", ["image", "audio", "model", "background"])
+def test_folder_or_empty_file(talk, tmp_path, option):
+    empty = tmp_path / "empty.bin"
+    empty.touch()
+    refused(talk(**{option: empty}), f"--{option}", "is empty")
+    refused(talk(**{option: tmp_path}), f"--{option}", "is a folder")
+
+
+@pytest.mark.parametrize("option", ["image", "audio", "model", "background"])
+def test_file_of_another_kind(talk, tmp_path, option):
+    text = tmp_path / "letter.txt"
+    text.write_text("Dear reader, this is not what you were looking for. " * 20)
+    refused(talk(**{option: text}), text)
+
+
+def test_text_instead_of_a_film(talk, tmp_path):
+    text = tmp_path / "letter.mp4"
+    text.write_text("Dear reader, this is not what you were looking for. " * 20)
+    refused(talk(image=None, video=text), text)
+
+
+def test_existing_output_needs_force(talk, tmp_path):
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"dear to me")
+    refused(talk(), out, "--force")
+    assert out.read_bytes() == b"dear to me"
+
+
+def test_output_of_unknown_kind_or_nowhere(talk, tmp_path):
+    refused(talk(out=tmp_path / "out.gif"), "out.gif", ".mp4")
+    refused(talk(out=tmp_path / "absent" / "out.mp4"), "absent")
+
+
+def test_failed_run_keeps_the_old_output(talk, tmp_path):
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"dear to me")
+    blank = tmp_path / "blank.png"
+    Image.fromarray(np.full((256, 256, 3), 127, np.uint8)).save(blank)
+    refused(talk("--force", image=blank), "face")
+    assert out.read_bytes() == b"dear to me"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["blank.png", "out.mp4"]
+
+
+def test_several_faces_name_the_option(talk, tmp_path, portrait):
+    picture = np.asarray(Image.open(portrait))
+    two = tmp_path / "two.png"
+    Image.fromarray(np.hstack([picture, picture])).save(two)
+    refused(talk(image=two), "2 faces", "--face")
+    refused(talk("--face", "5", image=two), "5")
+
+
+def test_swaps(talk, portrait, tmp_path):
+    refused(talk("--swap", f"moustache={portrait}"), "moustache", "known", "eyebrows")
+    refused(talk("--swap", "lip"), "lip", "=")
+    refused(talk("--swap", f"lip={tmp_path / 'absent.png'}"), "absent.png")
+
+
+@pytest.mark.parametrize("blink", ["1.5@2", "-1@2", "1@-2", "often", "1", "@", "nan@1"])
+def test_blinks(talk, blink):
+    refused(talk(f"--blink={blink}"), blink)
+
+
+def test_how_to_play_a_short_film(talk):
+    refused(talk("--on-short-video", "rewind"), "rewind", "pingpong")
+
+
+def test_interrupt(talk, monkeypatch, tmp_path):
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("segkit.talk.pipeline.embed_speech", interrupted)
+    result = talk()
+    assert result.exit_code == 130
+    assert "nothing half-written" in result.stderr
+    assert not list(tmp_path.iterdir())
