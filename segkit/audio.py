@@ -80,27 +80,30 @@ def _decode(container: InputContainer, path: str | Path) -> Iterator[np.ndarray]
 
     stream = audio_stream(container)
     assert stream is not None
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
-    expected_s: float | None = None
+    # Channels are averaged below: FFmpeg's own mix of floating point channels is louder, and clips.
+    resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE)
+    heard_s: float | None = None  # where the sound so far ends on the time line
     try:
         for frame in container.decode(stream):
             time_s = None if frame.pts is None else seconds(frame.pts, frame.time_base)
-            if expected_s is not None and time_s is not None and time_s - expected_s > _GAP_S:
+            if heard_s is None:
+                heard_s = time_s or 0.0
+            if time_s is not None and time_s - heard_s > _GAP_S:
                 yield from _resampled(resampler, None)
-                yield np.zeros(round((time_s - expected_s) * SAMPLE_RATE), np.float32)
-                resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
-            expected_s = (expected_s or 0.0) if time_s is None else time_s
-            expected_s += frame.samples / frame.sample_rate
+                yield np.zeros(round((time_s - heard_s) * SAMPLE_RATE), np.float32)
+                resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE)
+                heard_s = time_s
+            heard_s += frame.samples / frame.sample_rate
             frame.pts = None  # the resampler counts by itself
             yield from _resampled(resampler, frame)
         yield from _resampled(resampler, None)
     except av.error.FFmpegError as error:
-        raise decode_error(path, "sound", expected_s or 0.0, error) from error
+        raise decode_error(path, "sound", heard_s or 0.0, error) from error
 
 
 def _resampled(resampler: object, frame: object) -> Iterator[np.ndarray]:
     for out in resampler.resample(frame):  # type: ignore[attr-defined]
-        yield np.clip(out.to_ndarray()[0], -1, 1)
+        yield np.clip(out.to_ndarray().mean(0), -1, 1)
 
 
 def save_wav(path: str | Path, waveform: Tensor) -> None:

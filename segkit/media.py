@@ -97,17 +97,34 @@ def _reason(error: Exception) -> str:
 
 
 def _check_complete(container: InputContainer, path: Path, size: int) -> None:
-    """Refuse a file whose index points behind its own end (an mp4 cut off while copying)."""
+    """Refuse a file that promises more bytes than it has, as one cut off while copying does."""
     if not container.streams:
         raise MediaError(
             f"{path} holds no audio and no video; export it again, for example as mp4 or wav"
         )
-    for stream in container.streams:
-        entries = getattr(stream, "index_entries", ())
-        if len(entries) and "mov" in container.format.name:
-            last = entries[len(entries) - 1]
-            if last.pos + last.size > size:
-                raise MediaError(
-                    f"{path} is truncated: its index needs {last.pos + last.size} bytes, "
-                    f"the file has {size}; copy or export it again"
-                )
+    needed = 0
+    if "mov" in container.format.name:
+        for stream in container.streams:
+            entries = getattr(stream, "index_entries", ())
+            if len(entries):
+                last = entries[len(entries) - 1]
+                needed = max(needed, last.pos + last.size)
+    elif container.format.name == "wav":
+        needed = _wav_end(path)
+    if needed > size:
+        raise MediaError(
+            f"{path} is truncated: its header promises {needed} bytes, the file has {size}; "
+            "copy or export it again"
+        )
+
+
+def _wav_end(path: Path) -> int:
+    """Return where the sound of a wav file should end; 0 if its header does not know."""
+    with path.open("rb") as file:
+        file.seek(12)  # "RIFF", size, "WAVE"
+        while len(header := file.read(8)) == 8:
+            length = int.from_bytes(header[4:], "little")
+            if header[:4] == b"data":
+                return file.tell() + length if length < 0x7FFF_FFFF else 0
+            file.seek(length + length % 2, 1)
+    return 0
