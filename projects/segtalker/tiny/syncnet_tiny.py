@@ -1,0 +1,54 @@
+"""SyncNet of masks and speech at 128 px: the expert of the built-in model.
+
+Reproduces: projects/segtalker/syncnet.py, smaller, on synthetic faces.
+Hardware: a laptop's CPU, 2 threads, about two hours.
+Data: ``segkit synth --out data/synthetic``; another root by ``--data DIR`` or ``SEGKIT_DATA``.
+Run: ``segkit train syncnet_tiny --data data/synthetic``.
+Expected: held-out accuracy above 0.9 on unseen people and voices (paper, real data: 0.81).
+"""
+
+from mmengine.optim import CosineAnnealingLR, LinearLR
+from torch.optim import Adam
+
+from segkit.engine.checkpoints import SaveCheckpoint
+from segkit.engine.held_out import HeldOut
+from segkit.engine.sampling import SeekableSampler
+from segkit.windows import SyncWindows
+from segkit_models.experts.syncnet import SegmentationSyncNet
+from segkit_models.talking.sync_expert import SyncExpert
+
+data_root = "data/synthetic"
+
+# The 128 px masks are averaged down to 64, as the paper-size expert halves its 512 px.
+model = dict(
+    type=SyncExpert,
+    syncnet=dict(type=SegmentationSyncNet, num_regions=12, size=64, num_frames=5, width=0.25),
+)
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    # Every even sample of SyncWindows is in sync, every odd one is not: unshuffled batches are
+    # balanced.
+    sampler=dict(type=SeekableSampler, shuffle=False),
+    dataset=dict(
+        type=SyncWindows, root=data_root, split="train", num_frames=5, size=128, flip=True
+    ),
+)
+optim_wrapper = dict(optimizer=dict(type=Adam, lr=1e-3), clip_grad=dict(max_norm=1.0))
+param_scheduler = [
+    dict(type=LinearLR, start_factor=0.1, end=200),
+    dict(type=CosineAnnealingLR, begin=200, eta_min=1e-5),
+]
+train_cfg = dict(max_iters=12_000)
+
+default_hooks = dict(checkpoint=dict(type=SaveCheckpoint, interval=500, keep=2))
+custom_hooks = [
+    dict(
+        type=HeldOut,
+        dataset=dict(type=SyncWindows, root=data_root, split="val", num_frames=5, size=128, seed=1),
+        interval=500,
+        num_samples=512,
+        batch_size=64,
+    )
+]

@@ -1,0 +1,180 @@
+"""Every config builds at its full size and trains an iteration on a tiny clip folder."""
+
+from __future__ import annotations
+
+import functools
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from segkit.engine.config import find_config, load_config
+from segkit.engine.launch import TrainOptions, prepare, train
+from segkit_models.talking.tsg import TSG
+
+CONFIGS = Path(__file__).parents[2] / "projects" / "segtalker"
+NAMES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.py"))
+
+# Paper-size networks need minutes per iteration on a CPU: the same classes, other numbers.
+SMALL: dict[str, dict[str, Any]] = {
+    "syncnet.py": {
+        "model.syncnet.width": 0.125,
+        "model.syncnet.size": 64,
+        "train_dataloader.batch_size": 4,
+    },
+    "tsg.py": {
+        "model.mask_decoder.width": 0.125,
+        "model.mask_decoder.size": 128,
+        "model.sync_expert.width": 0.125,
+        "model.sync_expert.size": 64,
+        "train_dataloader.batch_size": 1,
+    },
+    "sgi.py": {
+        "model.region_encoder.num_layers": 12,
+        "model.region_encoder.width": (8, 8, 8, 8, 16),
+        "model.region_encoder.units": (1, 1, 1, 1),
+        "model.region_encoder.fpn_dim": 16,
+        "model.region_encoder.style_dim": 32,
+        "model.generator.size": 128,
+        "model.generator.style_dim": 32,
+        "model.generator.channels": (16, 16, 16, 16, 8, 8),
+        "model.discriminator.size": 128,
+        "model.discriminator.channels": (16, 16, 16, 16, 8, 8),
+        "train_dataloader.batch_size": 2,
+    },
+    "tiny/syncnet_tiny.py": {"train_dataloader.batch_size": 4},
+    "tiny/tsg_tiny.py": {"train_dataloader.batch_size": 2},
+    "tiny/sgi_tiny.py": {"train_dataloader.batch_size": 2},
+}
+
+
+def test_base_names_are_unique() -> None:
+    # openmim finds a config by its base name and refuses two of the same, modules of the package
+    # included.
+    package = Path(__file__).parents[2] / "segkit"
+    names = [Path(name).name for name in NAMES]
+    assert len(set(names)) == len(names)
+    assert set(names).isdisjoint(
+        path.name for path in package.rglob("*.py") if ".mim" not in path.parts
+    )
+
+
+def test_every_config_is_tested() -> None:
+    assert set(NAMES) >= set(SMALL)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_config_trains_one_iteration(name: str, clip_folder: Path, tmp_path: Path) -> None:
+    overrides = SMALL[name] | {
+        "train_cfg.max_iters": 1,
+        "train_dataloader.num_workers": 0,
+        "train_dataloader.dataset.size": 128,
+        "custom_hooks": [],
+    }
+    options = TrainOptions(
+        str(CONFIGS / name), work_dir=str(tmp_path), data=str(clip_folder), overrides=overrides
+    )
+    runner = train(prepare(options))
+    loss = runner.message_hub.get_scalar("train/loss").current()
+    assert math.isfinite(loss)
+    content = torch.load(tmp_path / "iter_1.pth", weights_only=True)
+    assert all(
+        value.isfinite().all()
+        for value in content["state_dict"].values()
+        if value.is_floating_point()
+    )
+    # The optimiser has seen every trained parameter.
+    groups = (
+        content["optimizer"].values()
+        if "generator" in content["optimizer"]
+        else [content["optimizer"]]
+    )
+    assert all(group["state"] for group in groups)
+
+
+# Millions of parameters by the layer tables of the published networks that the parts follow.
+PAPER_SIZES = [
+    ("syncnet", "syncnet", 20.7),
+    ("tsg", "mask_decoder", 61.6),
+    ("tsg", "audio_encoder", 2.8),
+    ("tsg", "sync_expert", 20.7),
+    # StyleGAN2's 30.3 M at 512 px are 2.1 M of mapping network, which style codes replace, and
+    # these.
+    ("sgi", "generator", 28.2),
+    ("sgi", "discriminator", 28.9),
+]
+
+
+@pytest.mark.parametrize(("name", "part", "millions"), PAPER_SIZES)
+def test_paper_size_builds(name: str, part: str, millions: float) -> None:
+    arguments = dict(load_config(name).model[part])
+    kind = arguments.pop("type")
+    with torch.device("meta"):
+        module = kind(**arguments)
+    assert sum(p.numel() for p in module.parameters()) / 1e6 == pytest.approx(millions, rel=0.01)
+
+
+def test_paper_settings() -> None:
+    syncnet, tsg, sgi = (load_config(name) for name in ("syncnet", "tsg", "sgi"))
+    assert tsg.optim_wrapper.optimizer.betas == (0.5, 0.999)
+    assert (tsg.model.sync_begin, tsg.train_cfg.max_iters) == (50_000, 100_000)
+    assert tsg.train_dataloader.batch_size * tsg.train_dataloader.dataset.num_frames == 20
+    assert sgi.optim_wrapper.generator.optimizer.betas == (0.9, 0.999)
+    assert (sgi.train_cfg.max_iters, sgi.train_dataloader.batch_size) == (400_000, 4)
+    assert sgi.train_dataloader.dataset.frame_range == 15
+    assert sgi.model.loss_weights == {
+        "lpips": 0.8,
+        "identity": 0.1,
+        "parsing": 0.1,
+        "adversarial": 0.01,
+    }
+    for config in (syncnet, tsg, sgi):
+        optimizers = [
+            getattr(config.optim_wrapper, "optimizer", None)
+            or config.optim_wrapper.generator.optimizer
+        ]
+        assert all(o.lr == 1e-4 and o.type is torch.optim.Adam for o in optimizers)
+        assert config.train_dataloader.dataset.size == 512
+
+
+def test_missing_data_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    @functools.wraps(TSG.__init__)
+    def never(*arguments: Any, **named: Any) -> None:
+        raise AssertionError("the model was built before the data was looked for")
+
+    monkeypatch.setattr(TSG, "__init__", never)
+    with pytest.raises(FileNotFoundError, match=r"nowhere.*`segkit prepare.*`segkit synth"):
+        prepare(TrainOptions("tsg", data="nowhere"))
+
+
+def test_data_root_reaches_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def places(config: Any) -> set[str]:
+        held_out = [hook.dataset.root for hook in config.custom_hooks if "dataset" in hook]
+        return {
+            config.train_dataloader.dataset.root,
+            config.model.class_weights,
+            *held_out,
+            config.data_root,
+        }
+
+    assert places(load_config("tsg")) == {"data/hdtf"}
+    assert places(load_config("tsg", overrides={"data_root": "b"})) == {"b"}
+    monkeypatch.setenv("SEGKIT_DATA", "c")
+    assert places(load_config("tsg")) == {"c"}
+    assert places(load_config("tsg", data="d")) == {"d"}
+
+
+def test_missing_expert_weights_are_left_out_aloud(
+    clip_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = prepare(TrainOptions(str(find_config("sgi").resolve()), data=str(clip_folder)))
+    assert {name for name, loss in config.model.losses.items() if loss is not None} == {"l2"}
+    warning = capsys.readouterr().err
+    for name in ("lpips", "identity", "parsing"):
+        assert f"loss '{name}' is left out" in warning
