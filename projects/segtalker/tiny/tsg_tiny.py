@@ -25,10 +25,11 @@ from segkit_models.talking.tsg import TSG
 data_root = "data/synthetic"
 sync_begin = 4_000
 
-# Group norm: its results do not hang on the batch, so that `segkit fit` can adapt to one person.
+# Batch norm: with group norm the decoder learns to ignore the speech, whose share of the features fades from block to
+# block (seen here: the same mouth for every sentence after 600 iterations).
 model = dict(
     type=TSG,
-    audio_encoder=dict(type=MelCNN, out_dim=128, widths=(16, 32, 64, 96, 128), norm="group"),
+    audio_encoder=dict(type=MelCNN, out_dim=128, widths=(16, 32, 64, 96, 128), norm="batch"),
     mask_decoder=dict(
         type=UNetMaskDecoder,
         num_regions=12,
@@ -36,7 +37,7 @@ model = dict(
         audio_dim=128,
         variant="B",
         width=0.25,
-        norm="group",
+        norm="batch",
     ),
     class_weights=data_root,
     sync_expert=dict(type=SegmentationSyncNet, num_regions=12, size=64, num_frames=5, width=0.25),
@@ -47,7 +48,7 @@ model = dict(
 )
 
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=0,
     sampler=dict(type=SeekableSampler, shuffle=False),
     # 0.6 s of speech: the mel CNN looks 0.1 s to either side of a frame.

@@ -1,0 +1,1 @@
+"""Networks that judge: sync experts, identity nets, discriminators. Configs name their classes."""

@@ -1,0 +1,5 @@
+"""Generators: style codes and a mask to an image."""
+
+from segkit_models.generators.stylegan2 import RegionStyleGAN2
+
+__all__ = ["RegionStyleGAN2"]

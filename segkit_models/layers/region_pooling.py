@@ -1,0 +1,83 @@
+"""Masks at other sizes, and the average of a feature map inside each region."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from segkit.contracts import check_shape
+
+MASK_MODES = ("nearest", "area")
+
+
+def resize_mask(mask: Tensor, size: tuple[int, int], *, mode: str = "nearest") -> Tensor:
+    """Bring a mask to another size.
+
+    Args:
+        mask: ``B R H W`` in [0, 1].
+        size: wanted height and width.
+        mode: ``"nearest"`` takes the top-left pixel of each cell (one-hot stays one-hot);
+            ``"area"`` averages the cell, which gives soft borders and does not flicker.
+
+    Returns:
+        ``B R height width``.
+    """
+    if mask.shape[-2:] == size:
+        return mask
+    if mode not in MASK_MODES:
+        raise ValueError(f"mode: expected one of {', '.join(MASK_MODES)}, got {mode!r}")
+    return functional.interpolate(mask, size=size, mode=mode)
+
+
+def mask_pyramid(
+    mask: Tensor, sizes: tuple[int, ...], *, mode: str = "nearest"
+) -> dict[int, Tensor]:
+    """Resize a mask to several square sizes, each from the full mask.
+
+    Args:
+        mask: ``B R H W``.
+        sizes: wanted sides.
+        mode: see ``resize_mask``.
+
+    Returns:
+        Side -> ``B R side side``.
+    """
+    return {side: resize_mask(mask, (side, side), mode=mode) for side in sizes}
+
+
+def region_means(feature: Tensor, mask: Tensor) -> Tensor:
+    """Average a feature map inside each region (eq. 6).
+
+    Paper: global average pooling of the masked map, which would divide by H W; ours: divide by the
+        region's area.
+
+    Args:
+        feature: ``B C H W``.
+        mask: one-hot (or soft) ``B R H W`` of any size; resized by ``nearest``. An empty region
+            averages to 0.
+
+    Returns:
+        ``B R C``.
+
+    Source:
+        Section 3.3, eq. 6.
+    """
+    batch = check_shape(feature, "B C H W", name="feature")["B"]
+    check_shape(mask, f"B={batch} R H W", name="mask", remedy="one mask per feature map")
+    mask = resize_mask(mask, (feature.shape[-2], feature.shape[-1])).to(feature.dtype)
+    weight = mask / mask.sum((-2, -1), keepdim=True).clamp_min(1)
+    return torch.einsum("bchw,brhw->brc", feature, weight)
+
+
+def region_presence(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Tell which regions keep at least one pixel when the mask is resized by ``nearest``.
+
+    Args:
+        mask: ``B R H W``.
+        size: height and width of the finest map that is pooled.
+
+    Returns:
+        ``B R`` bool.
+    """
+    return resize_mask(mask, size).flatten(2).amax(-1) > 0

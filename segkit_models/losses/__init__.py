@@ -1,0 +1,18 @@
+"""Losses: ``(prediction, target)`` -> unweighted scalar."""
+
+from segkit_models.losses.cosine import IdentityLoss, ParsingLoss
+from segkit_models.losses.image import L2, LPIPS, PyramidL1
+from segkit_models.losses.mask import MaskL1, WeightedCrossEntropy
+from segkit_models.losses.sync import SyncBinaryCrossEntropy, SyncLoss
+
+__all__ = [
+    "L2",
+    "LPIPS",
+    "IdentityLoss",
+    "MaskL1",
+    "ParsingLoss",
+    "PyramidL1",
+    "SyncBinaryCrossEntropy",
+    "SyncLoss",
+    "WeightedCrossEntropy",
+]

@@ -1,0 +1,5 @@
+"""Mask decoders: pose mask, reference mask and speech -> mask of the talking face."""
+
+from segkit_models.mask_decoders.unet import UNetMaskDecoder
+
+__all__ = ["UNetMaskDecoder"]

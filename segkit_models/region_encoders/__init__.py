@@ -1,0 +1,5 @@
+"""Region encoders: an image and its mask to one style code per region and layer."""
+
+from segkit_models.region_encoders.fpn import FPNRegionEncoder
+
+__all__ = ["FPNRegionEncoder"]

@@ -1,0 +1,1 @@
+"""The trainable assemblies: they meet mmengine, the parts do not."""

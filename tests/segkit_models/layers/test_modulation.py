@@ -1,0 +1,135 @@
+"""Region-modulated convolution against per-sample weights made by hand."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from segkit_models.layers.fir import blur
+from segkit_models.layers.modulation import RegionModulatedConv2d, paint
+
+NO_OFFSET = torch.zeros(())
+
+
+def one_hot(labels, num_regions):
+    return functional.one_hot(labels, num_regions).movedim(-1, 1).float()
+
+
+def by_weights(layer, x, style):
+    """Modulate and demodulate the weights of one sample, as the paper of StyleGAN2 writes it."""
+    weight = layer.weight * layer.scale * style.view(1, -1, 1, 1)
+    if layer.demodulate:
+        weight = weight * torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + 1e-8)
+    if layer.up:
+        x = functional.conv_transpose2d(x[None], weight.transpose(0, 1), stride=2)
+        return blur(x, pad=(1, 1), gain=4.0)[0]
+    return functional.conv2d(x[None], weight, padding=weight.shape[-1] // 2)[0]
+
+
+def make(*, up=False, form="spatial", kernel_size=3, demodulate=True):
+    torch.manual_seed(0)
+    return RegionModulatedConv2d(
+        6, 5, style_dim=4, up=up, region_conv=form, kernel_size=kernel_size, demodulate=demodulate
+    )
+
+
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("form", ["spatial", "loop"])
+def test_one_region_is_plain_stylegan2(up, form):
+    layer = make(up=up, form=form)
+    x, codes = torch.randn(2, 6, 8, 8), torch.randn(2, 1, 4)
+    side = 16 if up else 8
+    found = layer(
+        x,
+        layer.table(codes),
+        torch.ones(2, 1, 8, 8),
+        torch.ones(2, 1, side, side),
+        offset=NO_OFFSET,
+    )
+    for index in range(2):
+        expected = by_weights(layer, x[index], layer.modulation(codes[index, 0]))
+        torch.testing.assert_close(found[index], expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_loop_takes_every_pixel_from_the_convolution_of_its_own_region(up):
+    layer = make(up=up, form="loop")
+    side = 16 if up else 8
+    labels = torch.randint(3, (1, side, side))
+    x, codes = torch.randn(1, 6, 8, 8), torch.randn(1, 3, 4)
+    mask = one_hot(labels, 3)
+    found = layer(
+        x, layer.table(codes), mask[..., ::2, ::2] if up else mask, mask, offset=NO_OFFSET
+    )
+    whole = torch.stack([by_weights(layer, x[0], layer.modulation(codes[0, r])) for r in range(3)])
+    expected = (whole * mask[0][:, None]).sum(0)
+    torch.testing.assert_close(found[0], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_spatial_is_the_loop_where_the_whole_window_has_one_label():
+    spatial, loop = make(), make(form="loop")
+    labels = torch.zeros(1, 12, 12, dtype=torch.long)
+    labels[:, 3:, 5:] = 1
+    labels[:, 8:, :4] = 2
+    mask = one_hot(labels, 3)
+    x, codes = torch.randn(1, 6, 12, 12), torch.randn(1, 3, 4)
+    table = spatial.table(codes)
+    a = spatial(x, table, mask, mask, offset=NO_OFFSET)
+    b = loop(x, table, mask, mask, offset=NO_OFFSET)
+    windows = functional.pad(labels.float()[:, None], (1, 1, 1, 1), mode="replicate")
+    windows = windows.unfold(2, 3, 1).unfold(3, 3, 1).flatten(4)
+    inside = (windows == labels[:, None, :, :, None]).all(-1).expand_as(a)
+    torch.testing.assert_close(a[inside], b[inside], atol=1e-5, rtol=1e-4)
+    # The predicate is sharp: nearly every other pixel differs.
+    assert ((a - b).abs()[~inside] > 1e-4).float().mean() > 0.9
+
+
+def test_one_pixel_kernel_is_exact_for_soft_masks():
+    layer = make(kernel_size=1, demodulate=False)
+    mask = torch.rand(2, 3, 8, 8).softmax(1)
+    x, codes = torch.randn(2, 6, 8, 8), torch.randn(2, 3, 4)
+    found = layer(x, layer.table(codes), mask, mask, offset=NO_OFFSET)
+    for index in range(2):
+        parts = [by_weights(layer, x[index], layer.modulation(codes[index, r])) for r in range(3)]
+        expected = (torch.stack(parts) * mask[index][:, None]).sum(0)
+        torch.testing.assert_close(found[index], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_demodulated_output_has_unit_variance_for_any_style():
+    torch.manual_seed(1)
+    layer = RegionModulatedConv2d(64, 64, style_dim=8)
+    x, codes = torch.randn(4, 64, 16, 16), 3 * torch.randn(4, 1, 8)
+    y = layer(x, layer.table(codes), None, None, offset=NO_OFFSET)[..., 1:-1, 1:-1]
+    assert abs(y.std().item() - 1) < 0.05
+
+
+def test_one_identity_serves_a_batch_of_masks():
+    layer = make()
+    labels = torch.randint(3, (4, 8, 8))
+    x, codes, mask = torch.randn(4, 6, 8, 8), torch.randn(1, 3, 4), one_hot(labels, 3)
+    one = layer(x, layer.table(codes), mask, mask, offset=NO_OFFSET)
+    many = layer(x, layer.table(codes.expand(4, -1, -1)), mask, mask, offset=NO_OFFSET)
+    torch.testing.assert_close(one, many)
+
+
+def test_paint_gives_every_pixel_its_region():
+    values = torch.tensor([[[1.0, 10.0], [2.0, 20.0]]])
+    mask = one_hot(torch.tensor([[[0, 1], [1, 0]]]), 2)
+    expected = torch.tensor([[[[1.0, 2], [2, 1]], [[10, 20], [20, 10]]]])
+    torch.testing.assert_close(paint(values, mask), expected)
+
+
+def test_autocast_keeps_the_half_precision():
+    layer = make()
+    mask = one_hot(torch.randint(3, (1, 8, 8)), 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        table = layer.table(torch.randn(1, 3, 4))
+        y = layer(torch.randn(1, 6, 8, 8), table, mask, mask, offset=torch.zeros(5, 1, 1))
+    assert y.dtype == torch.bfloat16
+
+
+def test_scale_is_the_fan_in_and_unknown_form_is_refused():
+    assert make().scale == pytest.approx(1 / math.sqrt(6 * 9))
+    with pytest.raises(ValueError, match="region_conv: expected one of spatial, loop, got 'taps'"):
+        RegionModulatedConv2d(4, 4, style_dim=2, region_conv="taps")
