@@ -23,44 +23,62 @@ SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 class Parser(Protocol):
     """Image ``B 3 H W`` in [-1, 1] -> logits ``B R H W``."""
 
-    def __call__(self, image: Tensor) -> Tensor: ...
+    def __call__(self, image: Tensor) -> Tensor:
+        """Apply the component."""
+        ...
 
 
 @runtime_checkable
 class AudioEncoder(Protocol):
-    """Waveform ``B N`` (16 kHz, [-1, 1]) -> one vector for each of frames ``first .. first + num_frames - 1``: ``B T D``."""
+    """Waveform ``B N`` (16 kHz, [-1, 1]) -> ``B T D``.
+
+    One vector for each of the frames ``first .. first + num_frames - 1`` of 25 fps.
+    """
 
     out_dim: int
 
-    def __call__(self, waveform: Tensor, num_frames: int, first: int = 0) -> Tensor: ...
+    def __call__(self, waveform: Tensor, num_frames: int, first: int = 0) -> Tensor:
+        """Apply the component."""
+        ...
 
 
 @runtime_checkable
 class MaskDecoder(Protocol):
-    """Pose ``B R H W`` (lower half zero), reference ``B R H W``, audio ``B D`` -> logits ``B R H W``."""
+    """Pose (lower half zero) and reference ``B R H W``, audio ``B D`` -> logits ``B R H W``."""
 
-    def __call__(self, pose: Tensor, reference: Tensor, audio: Tensor) -> Tensor: ...
+    def __call__(self, pose: Tensor, reference: Tensor, audio: Tensor) -> Tensor:
+        """Apply the component."""
+        ...
 
 
 @runtime_checkable
 class RegionEncoder(Protocol):
-    """Image ``B 3 H W`` in [-1, 1], mask ``B R H W`` -> style codes ``B R L D``; an absent region gets a finite code."""
+    """Image ``B 3 H W`` in [-1, 1], mask ``B R H W`` -> style codes ``B R L D``.
 
-    def __call__(self, image: Tensor, mask: Tensor) -> Tensor: ...
+    An absent region gets a finite code.
+    """
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Apply the component."""
+        ...
 
 
 @runtime_checkable
 class Generator(Protocol):
     """Style codes ``B R L D``, mask ``B R H W`` -> image ``B 3 H W`` in [-1, 1]."""
 
-    def __call__(self, styles: Tensor, mask: Tensor) -> Tensor: ...
+    def __call__(self, styles: Tensor, mask: Tensor) -> Tensor:
+        """Apply the component."""
+        ...
 
 
 @runtime_checkable
 class Loss(Protocol):
     """``(prediction, target)`` -> unweighted scalar."""
 
-    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor: ...
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Apply the component."""
+        ...
 
 
 def check_shape(tensor: Tensor, pattern: str, *, name: str, remedy: str = "") -> dict[str, int]:
@@ -68,7 +86,8 @@ def check_shape(tensor: Tensor, pattern: str, *, name: str, remedy: str = "") ->
 
     Args:
         tensor: any tensor.
-        pattern: one word per axis: a letter (``B``), a number (``3``) or a letter with its size (``R=12``).
+        pattern: one word per axis: a letter (``B``), a number (``3``) or a letter with its size
+            (``R=12``).
             A letter used twice must have one size.
         name: the argument's name, for the message.
         remedy: what to do about it, appended to the message.
@@ -96,5 +115,7 @@ def check_shape(tensor: Tensor, pattern: str, *, name: str, remedy: str = "") ->
         sizes[letter] = size
     if not fits:
         tail = f"; {remedy}" if remedy else ""
-        raise ValueError(f"{name}: expected shape ({', '.join(words)}), got {tuple(tensor.shape)}{tail}")
+        raise ValueError(
+            f"{name}: expected shape ({', '.join(words)}), got {tuple(tensor.shape)}{tail}"
+        )
     return sizes

@@ -27,7 +27,9 @@ class RegionScheme:
 
     def __post_init__(self) -> None:
         if len(self.regions) != len(self.colours):
-            raise ValueError(f"{self.name}: {len(self.regions)} regions but {len(self.colours)} colours")
+            raise ValueError(
+                f"{self.name}: {len(self.regions)} regions but {len(self.colours)} colours"
+            )
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -39,7 +41,9 @@ class RegionScheme:
             KeyError: unknown region; the message lists the known ones.
         """
         if region not in self.regions:
-            raise KeyError(f"no region {region!r} in scheme {self.name!r}; known: {', '.join(self.regions)}")
+            raise KeyError(
+                f"no region {region!r} in scheme {self.name!r}; known: {', '.join(self.regions)}"
+            )
         return self.regions.index(region)
 
     def merge(self, labels: Tensor, source: str) -> Tensor:
@@ -54,11 +58,15 @@ class RegionScheme:
             ValueError: a label outside the foreign labelling.
         """
         if source not in self.merges:
-            raise KeyError(f"scheme {self.name!r} cannot read {source!r}; known: {', '.join(self.merges) or 'none'}")
+            raise KeyError(
+                f"scheme {self.name!r} cannot read {source!r}; "
+                f"known: {', '.join(self.merges) or 'none'}"
+            )
         table = torch.tensor(self.merges[source], device=labels.device, dtype=torch.uint8)
         if labels.numel() and (labels.min() < 0 or labels.max() >= len(table)):
             raise ValueError(
-                f"{source} labels: expected 0..{len(table) - 1}, got {labels.min().item()}..{labels.max().item()}"
+                f"{source} labels: expected 0..{len(table) - 1}, "
+                f"got {labels.min().item()}..{labels.max().item()}"
             )
         return table[labels.long()]
 
@@ -79,15 +87,36 @@ _BISENET_TO_14 = (0, 6, 2, 2, 3, 3, 10, 7, 7, 11, 5, 9, 1, 1, 8, 0, 12, 4, 13)
 _BISENET_TO_CELEBA_HQ = (0, 1, 6, 7, 4, 5, 3, 8, 9, 15, 2, 10, 11, 12, 17, 16, 18, 13, 14)
 
 _NAMES_12 = (
-    "background", "lip", "eyebrows", "eyes", "hair", "nose",
-    "skin", "ears", "neck", "mouth", "glasses", "earrings",
-)  # fmt: skip
+    "background",
+    "lip",
+    "eyebrows",
+    "eyes",
+    "hair",
+    "nose",
+    "skin",
+    "ears",
+    "neck",
+    "mouth",
+    "glasses",
+    "earrings",
+)
 _COLOURS_12 = (
-    (24, 26, 30), (222, 62, 88), (118, 72, 34), (70, 150, 235), (122, 66, 160), (250, 160, 110),
-    (246, 205, 172), (236, 140, 160), (176, 205, 112), (110, 12, 40), (60, 200, 200), (250, 220, 60),
-)  # fmt: skip
+    (24, 26, 30),
+    (222, 62, 88),
+    (118, 72, 34),
+    (70, 150, 235),
+    (122, 66, 160),
+    (250, 160, 110),
+    (246, 205, 172),
+    (236, 140, 160),
+    (176, 205, 112),
+    (110, 12, 40),
+    (60, 200, 200),
+    (250, 220, 60),
+)
 
-# Paper: "merging the same class ... 12 final classes", not listed; ours: the 12 classes of its reference [19] (E4S).
+# Paper: "merging the same class ... 12 final classes", not listed; ours: the 12 classes of its
+# reference [19] (E4S).
 SCHEME_12 = RegionScheme(
     "celeba12", _NAMES_12, _COLOURS_12, {"celeba_hq": _CELEBA_HQ_TO_12, "bisenet": _BISENET_TO_12}
 )
@@ -103,17 +132,49 @@ SCHEME_14 = RegionScheme(
 SCHEME_19 = RegionScheme(
     "celeba_hq",
     (
-        "background", "skin", "nose", "glasses", "left_eye", "right_eye", "left_brow", "right_brow", "left_ear",
-        "right_ear", "mouth", "upper_lip", "lower_lip", "hair", "hat", "earrings", "necklace", "neck", "cloth",
+        "background",
+        "skin",
+        "nose",
+        "glasses",
+        "left_eye",
+        "right_eye",
+        "left_brow",
+        "right_brow",
+        "left_ear",
+        "right_ear",
+        "mouth",
+        "upper_lip",
+        "lower_lip",
+        "hair",
+        "hat",
+        "earrings",
+        "necklace",
+        "neck",
+        "cloth",
     ),
     (
-        (24, 26, 30), (246, 205, 172), (250, 160, 110), (60, 200, 200), (70, 150, 235), (40, 110, 200),
-        (118, 72, 34), (150, 100, 50), (236, 140, 160), (210, 110, 140), (110, 12, 40), (222, 62, 88),
-        (240, 110, 130), (122, 66, 160), (200, 120, 40), (250, 220, 60), (190, 190, 90), (176, 205, 112),
+        (24, 26, 30),
+        (246, 205, 172),
+        (250, 160, 110),
+        (60, 200, 200),
+        (70, 150, 235),
+        (40, 110, 200),
+        (118, 72, 34),
+        (150, 100, 50),
+        (236, 140, 160),
+        (210, 110, 140),
+        (110, 12, 40),
+        (222, 62, 88),
+        (240, 110, 130),
+        (122, 66, 160),
+        (200, 120, 40),
+        (250, 220, 60),
+        (190, 190, 90),
+        (176, 205, 112),
         (64, 120, 90),
     ),
     {"celeba_hq": tuple(range(19)), "bisenet": _BISENET_TO_CELEBA_HQ},
-)  # fmt: skip
+)
 
 SCHEMES = {scheme.name: scheme for scheme in (SCHEME_12, SCHEME_14, SCHEME_19)}
 
@@ -122,7 +183,8 @@ def one_hot(labels: Tensor, num_regions: int, dtype: torch.dtype = torch.float32
     """Expand a label map into one plane per region.
 
     Args:
-        labels: integer labels ``... H W`` (uint8 welcome; keep them so until they are on the device).
+        labels: integer labels ``... H W`` (uint8 welcome; keep them so until they are on the
+            device).
         num_regions: R.
         dtype: of the planes.
 

@@ -15,7 +15,8 @@ class Registry:
 
     Args:
         family: plural field word shown in error messages, such as ``"audio encoders"``.
-        locations: modules that register the family's own components; imported at the first look-up by name.
+        locations: modules that register the family's own components; imported at the first look-up
+            by name.
     """
 
     def __init__(self, family: str, *, locations: tuple[str, ...]) -> None:
@@ -32,7 +33,9 @@ class Registry:
         """
         name = cls.__name__
         if self._classes.get(name, cls) is not cls:
-            raise KeyError(f"{self.family}: {name!r} is already registered by {self._classes[name].__module__}")
+            raise KeyError(
+                f"{self.family}: {name!r} is already registered by {self._classes[name].__module__}"
+            )
         self._classes[name] = cls
         return cls
 
@@ -53,7 +56,8 @@ class Registry:
         close = difflib.get_close_matches(name, self._classes, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
         raise KeyError(
-            f"{self.family}: no component named {name!r}.{hint} Known: {', '.join(sorted(self._classes)) or 'none'}. "
+            f"{self.family}: no component named {name!r}.{hint} "
+            f"Known: {', '.join(sorted(self._classes)) or 'none'}. "
             "A class of your own needs no registration: give the class itself as `type`."
         )
 
@@ -77,7 +81,9 @@ class Registry:
         try:
             return constructor(**arguments)
         except TypeError as error:
-            raise TypeError(f"{self.family}: {getattr(constructor, '__name__', constructor)}: {error}") from error
+            raise TypeError(
+                f"{self.family}: {getattr(constructor, '__name__', constructor)}: {error}"
+            ) from error
 
     def _import_locations(self) -> None:
         if not self._imported:
@@ -92,7 +98,10 @@ MASK_DECODERS = Registry("mask decoders", locations=("segkit_models.mask_decoder
 REGION_ENCODERS = Registry("region encoders", locations=("segkit_models.region_encoders",))
 GENERATORS = Registry("generators", locations=("segkit_models.generators",))
 LOSSES = Registry("losses", locations=("segkit_models.losses",))
-METRICS = Registry("metrics", locations=("segkit_metrics",))
+METRICS = Registry(
+    "metrics",
+    locations=("segkit_metrics.image", "segkit_metrics.masks", "segkit_metrics.sync_accuracy"),
+)
 
 FAMILIES: dict[str, Registry] = {
     "parsers": PARSERS,

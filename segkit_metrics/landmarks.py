@@ -6,7 +6,11 @@ import numpy as np
 
 
 def landmark_distance(
-    prediction: np.ndarray, target: np.ndarray, *, centre: bool = False, unit_length: np.ndarray | None = None
+    prediction: np.ndarray,
+    target: np.ndarray,
+    *,
+    centre: bool = False,
+    unit_length: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Average the Euclidean distance of paired landmarks over the frames where both are known.
 
@@ -14,10 +18,12 @@ def landmark_distance(
         prediction: ``T K 2`` in pixels; a frame with any NaN counts as a missed face.
         target: ``T K 2`` in pixels of the same frames.
         centre: subtract each frame's own mean first, so that only the shape is compared.
-        unit_length: ``T`` lengths (pixels) to divide each frame's distance by, such as the distance of the eyes.
+        unit_length: ``T`` lengths (pixels) to divide each frame's distance by, such as the distance
+            of the eyes.
 
     Returns:
-        ``(distance, valid_ratio)``: the mean over landmarks, then frames, and the share of frames used.
+        ``(distance, valid_ratio)``: the mean over landmarks, then frames, and the share of frames
+        used.
         The distance is NaN when no frame is valid, never 0.
 
     Raises:
@@ -30,7 +36,9 @@ def landmark_distance(
         (4.242640687119285, 1.0)
     """
     if prediction.shape != target.shape or prediction.ndim != 3 or prediction.shape[-1] != 2:
-        raise ValueError(f"landmarks: expected two arrays (T, K, 2), got {prediction.shape} and {target.shape}")
+        raise ValueError(
+            f"landmarks: expected two arrays (T, K, 2), got {prediction.shape} and {target.shape}"
+        )
     valid = np.isfinite(prediction).all((1, 2)) & np.isfinite(target).all((1, 2))
     if not valid.any():
         return float("nan"), 0.0

@@ -1,0 +1,1 @@
+"""Models for segmentation-driven talking faces: one subpackage per component family."""

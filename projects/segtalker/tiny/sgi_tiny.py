@@ -46,7 +46,8 @@ model = dict(
         style_dim=128,
         channels=(96, 96, 96, 96, 64, 32),
         num_masked_layers=17,
-        # Soft masks: no stair-steps at outlines, and small regions do not pop in and out between frames.
+        # Soft masks: no stair-steps at outlines, and small regions do not pop in and out between
+        # frames.
         mask_mode="area",
     ),
     discriminator=dict(type=StyleGAN2Discriminator, size=128, channels=(64, 64, 64, 64, 32, 16)),

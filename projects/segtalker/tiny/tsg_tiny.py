@@ -25,7 +25,8 @@ from segkit_models.talking.tsg import TSG
 data_root = "data/synthetic"
 sync_begin = 4_000
 
-# Batch norm: with group norm the decoder learns to ignore the speech, whose share of the features fades from block to
+# Batch norm: with group norm the decoder learns to ignore the speech, whose share of the features
+# fades from block to
 # block (seen here: the same mouth for every sentence after 600 iterations).
 model = dict(
     type=TSG,
