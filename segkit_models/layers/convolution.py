@@ -27,7 +27,8 @@ def make_norm(name: NormName, channels: int) -> nn.Module:
         ValueError: unknown name.
     """
     if name == "batch":
-        return nn.BatchNorm2d(channels)
+        # Few frames make a batch, and those of one window are alike: average over many batches.
+        return nn.BatchNorm2d(channels, momentum=0.01)
     if name == "group":
         groups = next(n for n in range(max(channels // 8, 1), 0, -1) if channels % n == 0)
         return nn.GroupNorm(groups, channels)

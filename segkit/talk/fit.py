@@ -1,0 +1,231 @@
+"""`segkit fit`: adapt a bundle to one person from a few seconds of film."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from segkit.registry import PARSERS
+from segkit.talk.budget import Budget
+from segkit.talk.bundle import Bundle, check_writable, load_bundle, save_bundle
+from segkit.talk.fit_images import ImageFit, enlarge, fit_images
+from segkit.talk.fit_masks import MaskFit, fit_masks, predicted_labels
+from segkit.talk.identity import encode_styles
+from segkit.talk.job import PARSER
+from segkit.talk.person_clip import PersonClip, read_person
+from segkit.talk.progress import progress_bars
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_LARGE = 256
+_LARGE_FROM = 1.4
+"""Film pixels per crop pixel from which a larger crop shows more of the person."""
+
+_MASK_SHARE = 0.3
+"""Part of the time for speech -> masks; drawing takes the rest."""
+
+_HELD_OUT = 0.1
+
+
+def fit(
+    clip: str | Path,
+    *,
+    out: str | Path,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    minutes: float = 10.0,
+    size: int | None = None,
+    face: int | None = None,
+    model: str | Path | Bundle | None = None,
+    parser: nn.Module | dict[str, Any] | None = None,
+    seed: int = 0,
+    steps: int | None = None,
+    device: str | None = None,
+    half: bool = True,
+    save_on_interrupt: bool = False,
+    force: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Adapt the pretrained parts to one person.
+
+    Args:
+        clip: film of the talking person, at least a second, best ten or more; a minute is enough.
+        out: bundle to write, for `talk(model=...)`; it appears whole or not at all.
+        start_s: first second to learn from.
+        end_s: last second to learn from; None takes the end, at most a minute in all.
+        minutes: time to train; reading the clip comes on top.
+        size: side of the drawn crop; None takes the model's, or 256 where the film shows more
+            detail.
+        face: which face, counted from left to right in the first frame with faces.
+        model: bundle to start from, or its path; None takes the built-in one.
+        parser: labels the face; None takes `MeshParser`.
+        seed: of all draws.
+        steps: training steps of each half, instead of ``minutes``; makes the fit repeatable.
+        device: such as ``"cpu"``; None takes a GPU where there is one.
+        half: store 16-bit weights, for a file of half the size.
+        save_on_interrupt: on Ctrl-C, write the best so far; otherwise nothing is written.
+        force: replace an existing bundle.
+        progress: show progress bars.
+
+    Returns:
+        A report: ``frames``, ``seconds``, ``size``, and for ``masks`` and ``images`` the steps and
+        held-out numbers before and after.
+
+    Raises:
+        FileNotFoundError: an input or the output's folder is not there.
+        FileExistsError: the output is there and ``force`` is not set.
+        ValueError: a clip that cannot be used, no face, several faces, or a bad range.
+    """
+    begun = time.perf_counter()
+    out = Path(out)
+    check_writable(out, force=force)
+    if not minutes > 0:
+        raise ValueError(f"minutes: expected a positive number, got {minutes}")
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    bundle = copy.deepcopy(model) if isinstance(model, Bundle) else load_bundle(model)
+    _check_size(size, bundle)
+    built = PARSERS.build(PARSER if parser is None else parser).eval()
+    report: dict[str, Any] = {}
+    with progress_bars(show=progress) as bars:
+        person = read_person(
+            clip,
+            size=size or max(_LARGE, bundle.size),
+            parser=built,
+            bars=bars,
+            face=face,
+            start_s=start_s,
+            end_s=end_s,
+        )
+        if size is None:
+            person = _suited(person, bundle)
+        enlarge(bundle, person.images.shape[-1]).to(place)
+        person = _resized(person, bundle.size)
+        with _seeded(seed), _interruptible(report, allowed=save_on_interrupt):
+            _train(bundle, person, report, bars, 60 * minutes, seed, steps, place)
+    bundle.card = _card(bundle, clip, start_s, end_s, seed, report)
+    bundle.to("cpu")
+    save_bundle(out, bundle, half=half, force=force)
+    return {
+        "frames": len(person),
+        "size": bundle.size,
+        **report,
+        "seconds": round(time.perf_counter() - begun, 1),
+        "out": str(out),
+    }
+
+
+def _train(
+    bundle: Bundle,
+    person: PersonClip,
+    report: dict[str, Any],
+    bars: Progress,
+    seconds: float,
+    seed: int,
+    steps: int | None,
+    device: torch.device,
+) -> None:
+    """Masks first, so that the drawing half learns on the masks it will meet."""
+    held_out = round(_HELD_OUT * len(person))
+    remember_person(bundle, person, device)
+    masks = MaskFit(bundle, person, held_out=held_out, seed=seed, device=device)
+    budget = Budget(_MASK_SHARE * seconds, bars, "masks ", steps=steps)
+    report["masks"] = fit_masks(masks, budget)
+    spoken = predicted_labels(masks)
+    styles = bundle.person["styles"][None].to(device)
+    images = ImageFit(bundle, person, styles, spoken, held_out=held_out, seed=seed, device=device)
+    budget = Budget((1 - _MASK_SHARE) * seconds, bars, "images", steps=steps)
+    report["images"] = fit_images(images, budget)
+    bundle.person["styles"] = images.model.styles.detach()[0].cpu()
+
+
+def remember_person(bundle: Bundle, person: PersonClip, device: torch.device) -> None:
+    """Store the closed-mouth reference and the mean style codes of a person in a bundle."""
+    closed = person.closed_mouth()
+    index = torch.linspace(0, len(person) - 1, min(12, len(person))).round().long()
+    crops = person.images[index].permute(0, 2, 3, 1).numpy()
+    styles, presence = encode_styles(bundle, crops, person.labels[index].numpy(), device)
+    shown = presence.float()
+    share = torch.where(
+        presence.any(0), shown / shown.sum(0).clamp_min(1), torch.full_like(shown, 1 / len(shown))
+    )
+    bundle.person = {
+        "reference_labels": person.labels[closed].clone(),
+        "reference_image": person.images[closed].clone(),
+        "styles": (styles * share[..., None, None]).sum(0).cpu(),
+        "presence": presence.any(0).cpu(),
+    }
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw what layers and losses draw from one seed, and leave the caller's generator alone."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _interruptible(report: dict[str, Any], *, allowed: bool) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not allowed:
+            raise
+        report["interrupted"] = True
+
+
+def _check_size(size: int | None, bundle: Bundle) -> None:
+    if size is not None and (size < bundle.size or size & (size - 1)):
+        raise ValueError(
+            f"size: expected a power of two from the model's {bundle.size} on, got {size}"
+        )
+
+
+def _suited(person: PersonClip, bundle: Bundle) -> PersonClip:
+    """Keep the large crop only if the film has the detail for it."""
+    detailed = person.source_scale * person.images.shape[-1] >= _LARGE_FROM * bundle.size
+    return person if detailed else _resized(person, bundle.size)
+
+
+def _resized(person: PersonClip, size: int) -> PersonClip:
+    """Shrink a clip in memory: areas for images, every k-th pixel for labels."""
+    side = person.images.shape[-1]
+    if side == size:
+        return person
+    factor = side // size
+    small = nn.functional.avg_pool2d(person.images.float(), factor)
+    return PersonClip(
+        small.round().to(torch.uint8),
+        person.labels[:, factor // 2 :: factor, factor // 2 :: factor].contiguous(),
+        (person.landmarks / factor).astype(np.float32),
+        person.numbers,
+        person.waveform,
+        person.source_scale * factor,
+    )
+
+
+def _card(
+    bundle: Bundle,
+    clip: str | Path,
+    start_s: float,
+    end_s: float | None,
+    seed: int,
+    report: dict[str, Any],
+) -> dict[str, Any]:
+    fitted = {
+        "clip": Path(clip).name,
+        "start_s": start_s,
+        "end_s": end_s,
+        "seed": seed,
+        **report,
+    }
+    return {**bundle.card, "fitted": fitted}

@@ -1,0 +1,237 @@
+"""Adapt SGI to one person: the generator's weights and a code of their own for every region."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segkit.regions import one_hot
+from segkit.registry import LOSSES
+from segkit.talk.budget import BestWeights, Budget, fast_precision
+from segkit.talk.bundle import Bundle
+from segkit.talk.patches import PatchCritic
+
+if TYPE_CHECKING:
+    from segkit.talk.person_clip import PersonClip
+
+_NUM_CHECKS = 10
+_ADVERSARIAL_FROM = 0.35
+"""Share of the budget after which sharpness joins: before, there is nothing to sharpen."""
+
+
+class PersonGenerator(nn.Module):
+    """A generator together with the style codes of one person.
+
+    Args:
+        generator: of the bundle.
+        styles: ``1 R L D``.
+    """
+
+    def __init__(self, generator: nn.Module, styles: Tensor) -> None:
+        super().__init__()
+        self.generator = generator
+        self.styles = nn.Parameter(styles.clone())
+
+    def forward(self, mask: Tensor) -> Tensor:
+        """Draw the person in the shape of masks ``B R H W``."""
+        if hasattr(self.generator, "prepare"):
+            return self.generator.render(self.generator.prepare(self.styles), mask)  # type: ignore[operator]
+        return self.generator(self.styles.expand(len(mask), -1, -1, -1), mask)
+
+
+class ImageFit:
+    """The data and the objective.
+
+    Args:
+        bundle: whose generator is adapted.
+        clip: the person.
+        styles: ``1 R L D``, where the codes start.
+        spoken: ``T M M`` uint8, the masks that TSG predicts for the clip; None draws from the true
+            masks alone.
+        held_out: number of frames at the end that only choose the best weights.
+        seed: of all draws.
+        device: of the model.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        clip: PersonClip,
+        styles: Tensor,
+        spoken: Tensor | None,
+        *,
+        held_out: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.model = PersonGenerator(bundle.modules["generator"], styles).to(device)
+        self.num_regions = len(bundle.scheme)
+        self.images, self.labels = clip.images, clip.labels
+        self.spoken = None if spoken is None else _enlarged(spoken.cpu(), clip.labels)
+        self.num_train = len(clip) - held_out
+        self.device = device
+        self.random = torch.Generator().manual_seed(seed)
+        self.pyramid = LOSSES.build({"type": "PyramidL1"}).to(device)
+        face = [
+            k
+            for k, name in enumerate(bundle.scheme.regions)
+            if name in ("skin", "nose", "lip", "mouth", "upper_lip", "lower_lip")
+        ]
+        mouth = [k for k in face if bundle.scheme.regions[k] not in ("skin", "nose")]
+        self._face, self._mouth = torch.tensor(face), torch.tensor(mouth)
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return masks ``B R S S`` to draw, images ``B 3 S S`` to reach, weights ``B 1 S S``."""
+        labels = self._varied(index).to(self.device)
+        image = self.images[index].to(self.device).float() / 127.5 - 1
+        return one_hot(labels, self.num_regions), image, self._importance(index).to(self.device)
+
+    def draw(self, batch_size: int) -> Tensor:
+        """Return random training frames."""
+        return torch.randint(self.num_train, (batch_size,), generator=self.random)
+
+    def loss(self, fake: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+        """Return the errors and their pyramid, where the picture will be used."""
+        difference = fake - image
+        plain = ((difference.abs() + difference.square()) * weight).mean()
+        return plain + self.pyramid(fake * weight, image * weight)
+
+    @torch.no_grad()
+    def check(self, model: nn.Module, first: int, stop: int) -> tuple[float, float]:
+        """Return the weighted error, and the PSNR of the lower half, from true masks."""
+        errors, squares = [], []
+        for index in torch.arange(first, stop).split(8):
+            image = self.images[index].to(self.device).float() / 127.5 - 1
+            labels = self.labels[index].to(self.device)
+            fake = model(one_hot(labels, self.num_regions)).clamp(-1, 1)
+            weight = self._importance(index).to(self.device)
+            half = image.shape[2] // 2
+            errors.append(((fake - image).abs() * weight).mean((1, 2, 3)))
+            squares.append((fake - image)[:, :, half:].square().mean((1, 2, 3)))
+        psnr = 10 * torch.log10(4 / torch.cat(squares).clamp_min(1e-9))
+        return float(torch.cat(errors).mean()), float(psnr.mean())
+
+    def _varied(self, index: Tensor) -> Tensor:
+        """Mix the true masks with those it will meet: predicted and slightly late mouths."""
+        labels = self.labels[index].clone()
+        half = labels.shape[1] // 2
+        luck = torch.rand(len(index), generator=self.random)
+        for place, (number, draw) in enumerate(zip(index.tolist(), luck.tolist(), strict=True)):
+            if self.spoken is not None and draw < 0.3:
+                labels[place, half:] = self.spoken[number, half:]
+            elif draw > 0.9:
+                near = min(max(number + (1 if draw > 0.95 else -1), 0), self.num_train - 1)
+                labels[place, half:] = self.labels[near, half:]
+        return labels
+
+    def _importance(self, index: Tensor) -> Tensor:
+        """Weigh pixels by their use: the speaking face most, the rest of the crop a little."""
+        labels = self.labels[index]
+        half = labels.shape[1] // 2
+        weight = torch.full(labels.shape, 0.3)
+        face = functional.max_pool2d(torch.isin(labels, self._face).float(), 7, 1, 3)
+        weight[:, half:] += face[:, half:]
+        weight += functional.max_pool2d(torch.isin(labels, self._mouth).float(), 7, 1, 3)
+        return weight[:, None]
+
+
+def fit_images(
+    fit: ImageFit,
+    budget: Budget,
+    *,
+    batch_size: int = 4,
+    learning_rate: float = 2e-3,
+    adversarial: float = 0.02,
+) -> dict[str, Any]:
+    """Fine-tune the generator and the codes.
+
+    Args:
+        fit: data and objective.
+        budget: how long.
+        batch_size: frames per step.
+        learning_rate: at its highest.
+        adversarial: weight of the patch critic; 0 leaves it out.
+
+    Returns:
+        ``steps``, and the held-out weighted ``error`` and ``psnr_lower`` before and after.
+    """
+    model = fit.model.eval().requires_grad_(True)
+    best = BestWeights(model, decay=0.99)
+    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.5, 0.99))
+    critic = PatchCritic().to(fit.device)
+    critic_optimiser = torch.optim.Adam(critic.parameters(), lr=learning_rate, betas=(0.0, 0.99))
+    held = (
+        (fit.num_train, len(fit.labels)) if fit.num_train < len(fit.labels) else (0, fit.num_train)
+    )
+    before = fit.check(best.average, *held)
+    checked = 0
+    for _ in budget:
+        for group in (*optimiser.param_groups, *critic_optimiser.param_groups):
+            group["lr"] = learning_rate * budget.cosine()
+        mask, image, weight = fit.batch(fit.draw(batch_size))
+        with fast_precision(fit.device):
+            fake = model(mask)
+        fake = fake.float()
+        loss = fit.loss(fake, image, weight)
+        if adversarial and budget.share > _ADVERSARIAL_FROM:
+            shown, real = critic.window(fake), critic.window(image)
+            critic_optimiser.zero_grad()
+            critic.loss(shown.detach(), real).backward()
+            critic_optimiser.step()
+            loss = loss + adversarial * critic.fooled(shown, real)
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        best.follow()
+        if int(budget.share * _NUM_CHECKS) > checked:
+            checked = int(budget.share * _NUM_CHECKS)
+            error, psnr = fit.check(best.average, *held)
+            # With the critic the error rises a little while the picture improves: only real harm
+            # counts.
+            best.consider(error if budget.share < _ADVERSARIAL_FROM else 0.97 * error)
+            budget.note(f"loss {loss.item():.3f}, held out {psnr:.1f} dB")
+    best.consider(0.95 * fit.check(best.average, *held)[0])
+    best.restore()
+    model.requires_grad_(False)
+    after = fit.check(model, *held)
+    return {
+        "steps": budget.step,
+        "error": [round(before[0], 4), round(after[0], 4)],
+        "psnr_lower": [round(before[1], 2), round(after[1], 2)],
+    }
+
+
+def enlarge(bundle: Bundle, size: int) -> Bundle:
+    """Let a bundle draw larger pictures, where its components know how to grow.
+
+    A component grows if its module offers ``grown``; the masks stay as they are.
+
+    Args:
+        bundle: changed in place.
+        size: wanted side.
+
+    Returns:
+        The same bundle; unchanged if its generator cannot grow.
+    """
+    generator, encoder = bundle.modules["generator"], bundle.modules["region_encoder"]
+    grow = getattr(inspect.getmodule(type(generator)), "grown", None)
+    grow_encoder = getattr(inspect.getmodule(type(encoder)), "grown", None)
+    if size <= bundle.size or grow is None or grow_encoder is None:
+        return bundle
+    larger = grow(generator, size)
+    bundle.modules["generator"] = larger.eval()
+    bundle.modules["region_encoder"] = grow_encoder(encoder, larger.num_layers).eval()
+    bundle.configs["generator"] |= {"size": size, "channels": list(larger.channels)}
+    bundle.configs["region_encoder"] |= {"num_layers": larger.num_layers}
+    bundle.size = size
+    return bundle
+
+
+def _enlarged(spoken: Tensor, labels: Tensor) -> Tensor:
+    step = labels.shape[-1] // spoken.shape[-1]
+    return spoken.repeat_interleave(step, -1).repeat_interleave(step, -2)

@@ -1,0 +1,59 @@
+"""Label maps between the source, TSG and SGI: sizes, hidden halves, and back to pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def compose_labels(labels: np.ndarray, logits: Tensor) -> np.ndarray:
+    """Turn logits into the generator's label map.
+
+    Args:
+        labels: source labels ``S S``, whose upper half is kept.
+        logits: ``R M M``; enlarged before the decision, so that borders stay smooth.
+
+    Returns:
+        uint8 ``S S``.
+    """
+    side = labels.shape[0]
+    if logits.shape[-1] != side:
+        logits = nn.functional.interpolate(
+            logits[None], (side, side), mode="bilinear", align_corners=False
+        )[0]
+    composed = labels.copy()
+    composed[side // 2 :] = logits[:, side // 2 :].argmax(0).to(torch.uint8).cpu().numpy()
+    return composed
+
+
+def hidden_lower_half(mask: Tensor) -> Tensor:
+    """Zero all planes below the middle: the pose, without the answer (section 3.2)."""
+    pose = mask.clone()
+    pose[..., pose.shape[-2] // 2 :, :] = 0
+    return pose
+
+
+def shrunk(labels: Tensor, side: int) -> Tensor:
+    """Bring label maps ``... S S`` to a smaller side by taking every k-th pixel."""
+    if labels.shape[-1] == side:
+        return labels
+    step = labels.shape[-1] // side
+    if step * side != labels.shape[-1]:
+        raise ValueError(
+            f"labels: expected a side that is a multiple of {side}, got {labels.shape[-1]}"
+        )
+    return labels[..., step // 2 :: step, step // 2 :: step]
+
+
+def to_pixels(images: Tensor) -> np.ndarray:
+    """Map images ``B 3 H W`` in [-1, 1] to uint8 ``B H W 3``."""
+    return (
+        ((images.float() + 1) * 127.5)
+        .round()
+        .clamp(0, 255)
+        .to(torch.uint8)
+        .permute(0, 2, 3, 1)
+        .cpu()
+        .numpy()
+    )

@@ -1,0 +1,65 @@
+"""A small critic of skin, lips and teeth, trained beside one person's generator."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+_TOP = 0.52
+_LEFT, _RIGHT = 0.2, 0.8
+_BOTTOM = 0.9
+
+
+class PatchCritic(nn.Module):
+    """Judge every patch of the lower face, real or drawn.
+
+    Paper: one discriminator of the whole picture (eq. 12), far too large for minutes on one clip;
+        ours: patches of
+    the region that speech drives, and the critic's features as a perceptual distance.
+
+    Args:
+        width: channels of its first layer.
+    """
+
+    def __init__(self, *, width: int = 24) -> None:
+        super().__init__()
+        channels = (3, width, 2 * width, 4 * width)
+        self.layers = nn.ModuleList(
+            spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1))
+            for before, after in itertools.pairwise(channels)
+        )
+        self.head = spectral_norm(nn.Conv2d(channels[-1], 1, 3, padding=1))
+
+    def window(self, image: Tensor) -> Tensor:
+        """Cut the judged part out of crops ``B 3 S S``."""
+        side = image.shape[-1]
+        return image[
+            ...,
+            round(_TOP * side) : round(_BOTTOM * side),
+            round(_LEFT * side) : round(_RIGHT * side),
+        ]
+
+    def features(self, window: Tensor) -> list[Tensor]:
+        """Return the activations of all layers, the scores last."""
+        found = []
+        for layer in self.layers:
+            window = functional.leaky_relu(layer(window), 0.2)
+            found.append(window)
+        return [*found, self.head(window)]
+
+    def loss(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Return the critic's own objective (hinge)."""
+        fake_scores, real_scores = self.features(fake)[-1], self.features(real)[-1]
+        return functional.relu(1 + fake_scores).mean() + functional.relu(1 - real_scores).mean()
+
+    def fooled(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Return the generator's objective: scores, and features like those of the true picture."""
+        drawn = self.features(fake)
+        with torch.no_grad():
+            true = self.features(real)
+        matching = sum(functional.l1_loss(a, b) for a, b in zip(drawn[:-1], true[:-1], strict=True))
+        return -drawn[-1].mean() + 10 * matching

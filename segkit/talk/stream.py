@@ -1,0 +1,200 @@
+"""The stages of a talking video as chained generators, each of which holds a few frames."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segkit.edits import BlinkSchedule, blink
+from segkit.faces import apply_transform, warp_crop
+from segkit.regions import RegionScheme, one_hot
+from segkit.talk.bundle import Bundle
+from segkit.talk.identity import Identity
+from segkit.talk.masks import compose_labels, hidden_lower_half, shrunk, to_pixels
+from segkit.talk.parsing import batched, parse_crops
+from segkit.talk.sources import Played
+from segkit.talk.speech import Speech
+
+# Paper: no smoothing; ours: a light vote of the neighbours, which removes single-frame flicker of
+# borders and keeps a lip closure of two frames.
+_VOTE = (0.15, 0.7, 0.15)
+_CLOSING_LOGIT = 12.0
+"""How strongly silence argues against an open mouth."""
+
+
+@dataclass(eq=False)
+class Shot:
+    """One frame on its way through the stages.
+
+    Attributes:
+        frame: uint8 RGB ``H W 3``.
+        time_s: when it appears in the output.
+        transform: ``2 3`` frame to crop; None where no face is known, and the frame passes through.
+        crop: uint8 RGB ``S S 3``.
+        labels: ``S S`` uint8, of the source's crop.
+        logits: ``R M M``, of the speaking mask.
+        spoken: ``S S`` uint8, of the generated crop.
+        generated: uint8 RGB ``S S 3``.
+        edited: regions covered beyond the lower face.
+    """
+
+    frame: np.ndarray
+    time_s: float
+    transform: np.ndarray | None = None
+    crop: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    logits: Tensor | None = None
+    spoken: np.ndarray | None = None
+    generated: np.ndarray | None = None
+    edited: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where the face is in every frame of the source.
+
+    Args:
+        transforms: ``T 2 3`` frame to crop.
+        valid: ``T`` bool.
+        landmarks: ``T 468 2`` in the frame's pixels.
+    """
+
+    transforms: np.ndarray
+    valid: np.ndarray
+    landmarks: np.ndarray
+
+
+def cropped(
+    played: Iterable[Played], placement: Placement, size: int
+) -> Iterator[tuple[int, Shot]]:
+    """Cut the crop out of every frame that has a face; yields (source index, shot)."""
+    for image, time_s, index in played:
+        if not placement.valid[index]:
+            yield index, Shot(image, time_s)
+            continue
+        transform = placement.transforms[index]
+        yield index, Shot(image, time_s, transform, warp_crop(image, transform, size))
+
+
+def parsed(
+    shots: Iterable[tuple[int, Shot]], placement: Placement, parser: nn.Module
+) -> Iterator[Shot]:
+    """Label the crops; runs without a face pass through."""
+    for has_face, run in itertools.groupby(shots, key=lambda item: item[1].transform is not None):
+        if not has_face:
+            yield from (shot for _, shot in run)
+            continue
+        waiting: deque[Shot] = deque()
+        for labels in parse_crops(parser, _feed(run, waiting, placement)):
+            shot = waiting.popleft()
+            shot.labels = labels
+            yield shot
+
+
+def _feed(
+    run: Iterable[tuple[int, Shot]], waiting: deque[Shot], placement: Placement
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Hand crops and landmarks to the parser, which may look ahead, and remember their shots."""
+    for index, shot in run:
+        waiting.append(shot)
+        assert shot.crop is not None
+        assert shot.transform is not None
+        yield shot.crop, apply_transform(shot.transform, placement.landmarks[index])
+
+
+@torch.no_grad()
+def speaking(
+    shots: Iterable[Shot], bundle: Bundle, identity: Identity, speech: Speech, *, batch_size: int
+) -> Iterator[Shot]:
+    """Predict the mask of each frame from its upper half and the speech (TSG)."""
+    reference = one_hot(identity.reference_labels, len(bundle.scheme))[None]
+    for batch in batched(shots, batch_size):
+        faces = [shot for shot in batch if shot.labels is not None]
+        if faces:
+            audio, silence = speech.at([shot.time_s for shot in faces])
+            # Silence sounds like silence, whatever noise the recording has there.
+            audio = torch.lerp(audio, speech.silent_vector.expand_as(audio), silence[:, None])
+            labels = _stacked(shot.labels for shot in faces).to(audio.device)
+            pose = hidden_lower_half(one_hot(shrunk(labels, bundle.mask_size), len(bundle.scheme)))
+            logits = bundle.modules["mask_decoder"](
+                pose, reference.expand(len(faces), -1, -1, -1), audio
+            )
+            logits[:, bundle.scheme.index("mouth")] -= _CLOSING_LOGIT * silence[:, None, None]
+            for shot, planes in zip(faces, logits, strict=True):
+                shot.logits = planes
+        yield from batch
+
+
+def voted(shots: Iterable[Shot]) -> Iterator[Shot]:
+    """Mix each frame's logits with those of its neighbours; nothing lags, nothing crosses a gap."""
+    window: deque[tuple[Shot, Tensor | None]] = deque(maxlen=3)
+    padded = itertools.chain(((shot, shot.logits) for shot in shots), [None])
+    for item in padded:
+        if item is not None:
+            window.append(item)
+            if len(window) == 1:
+                continue
+            place = len(window) - 2
+        else:
+            if not window:
+                return
+            place = len(window) - 1
+        shot, own = window[place]
+        if own is not None:
+            before = window[place - 1][1] if place > 0 else None
+            after = window[place + 1][1] if place + 1 < len(window) else None
+            total = _VOTE[1] * own
+            total = total + _VOTE[0] * (own if before is None else before)
+            shot.logits = total + _VOTE[2] * (own if after is None else after)
+        yield shot
+
+
+@torch.no_grad()
+def drawn(
+    shots: Iterable[Shot],
+    bundle: Bundle,
+    identity: Identity,
+    *,
+    blinks: BlinkSchedule,
+    swapped: Sequence[str],
+    batch_size: int,
+) -> Iterator[Shot]:
+    """Edit the masks and generate the faces (SGI); the styles are prepared once."""
+    generator = bundle.modules["generator"]
+    # Per-identity work, where the generator offers it apart from the drawing.
+    prepared = generator.prepare(identity.styles) if hasattr(generator, "prepare") else None  # type: ignore[operator]
+    for batch in batched(shots, batch_size):
+        faces = [shot for shot in batch if shot.logits is not None]
+        for shot in faces:
+            finish_labels(shot, bundle.scheme, closing=blinks.amount_at(shot.time_s))
+            shot.edited = (*swapped, *(("eyes",) if blinks.amount_at(shot.time_s) > 0 else ()))
+        if faces:
+            labels = _stacked(shot.spoken for shot in faces)
+            mask = one_hot(labels.to(identity.styles.device), len(bundle.scheme))
+            if prepared is not None:
+                images = generator.render(prepared, mask)  # type: ignore[operator]
+            else:
+                images = generator(identity.styles.expand(len(mask), -1, -1, -1), mask)
+            for shot, image in zip(faces, to_pixels(images), strict=True):
+                shot.generated = image
+        yield from batch
+
+
+def finish_labels(shot: Shot, scheme: RegionScheme, *, closing: float) -> None:
+    """Put the spoken lower half under the source's upper half, and let the eyes blink."""
+    assert shot.labels is not None
+    assert shot.logits is not None
+    spoken = compose_labels(shot.labels, shot.logits)
+    shot.spoken = blink(spoken, closing, scheme=scheme) if closing > 0 else spoken
+    shot.logits = None
+
+
+def _stacked(maps: Iterable[np.ndarray | None]) -> Tensor:
+    """Stack label maps that are all there."""
+    return torch.from_numpy(np.stack([labels for labels in maps if labels is not None]))

@@ -1,0 +1,210 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from segkit.talk.bundle import (
+    BundleError,
+    builtin_bundle_path,
+    load_bundle,
+    new_bundle,
+    save_bundle,
+)
+from segkit.talk.from_checkpoints import bundle_from_checkpoints
+
+PERSON = {
+    "reference_labels": torch.full((64, 64), 6, dtype=torch.uint8),
+    "reference_image": torch.zeros(3, 64, 64, dtype=torch.uint8),
+    "styles": torch.randn(12, 10, 8),
+    "presence": torch.ones(12, dtype=torch.bool),
+}
+
+
+def state_of(bundle):
+    return {
+        f"{part}.{key}": value
+        for part, module in bundle.modules.items()
+        for key, value in module.state_dict().items()
+    }
+
+
+def rewrite(path, *, head=None, tensors=None, drop=()):
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="pt") as file:
+        described = json.loads(file.metadata()["segkit"])
+    stored = {key: value for key, value in load_file(path).items() if key not in drop}
+    save_file(
+        stored | (tensors or {}), path, metadata={"segkit": json.dumps(described | (head or {}))}
+    )
+
+
+def test_a_bundle_comes_back_bit_for_bit(tmp_path, tiny_bundle):
+    tiny_bundle.card = {"data": "made up", "seed": 3}
+    tiny_bundle.person = dict(PERSON)
+    path = tmp_path / "a.safetensors"
+    save_bundle(path, tiny_bundle)
+    loaded = load_bundle(path)
+    assert loaded.configs == tiny_bundle.configs
+    assert (loaded.size, loaded.mask_size, loaded.scheme.name) == (64, 64, "celeba12")
+    assert loaded.card == tiny_bundle.card
+    before, after = state_of(tiny_bundle), state_of(loaded)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert all(torch.equal(PERSON[key], loaded.person[key]) for key in PERSON)
+    assert not loaded.modules["generator"].training
+
+
+def test_half_precision_halves_the_file_and_computes_in_full(tmp_path, tiny_bundle):
+    full, half = tmp_path / "full.safetensors", tmp_path / "half.safetensors"
+    save_bundle(full, tiny_bundle)
+    save_bundle(half, tiny_bundle, half=True)
+    assert half.stat().st_size < 0.75 * full.stat().st_size
+    before, after = state_of(tiny_bundle), state_of(load_bundle(half))
+    for key, value in before.items():
+        assert after[key].dtype == value.dtype
+        torch.testing.assert_close(after[key], value, rtol=1e-3, atol=1e-6)
+
+
+def test_values_beyond_half_precision_stay_full(tmp_path, tiny_bundle):
+    weight = tiny_bundle.modules["region_encoder"].mlp.out.weight
+    with torch.no_grad():
+        weight.view(-1)[0] = 1e6
+    path = tmp_path / "a.safetensors"
+    save_bundle(path, tiny_bundle, half=True)
+    assert torch.equal(load_bundle(path).modules["region_encoder"].mlp.out.weight, weight)
+
+
+def test_an_existing_file_is_kept_unless_forced(tmp_path, tiny_bundle):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match="--force"):
+        save_bundle(path, tiny_bundle)
+    assert path.read_bytes() == b"mine"
+    save_bundle(path, tiny_bundle, force=True)
+    load_bundle(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_a_failing_write_leaves_nothing(tmp_path, tiny_bundle):
+    tiny_bundle.card = {"bad": object()}
+    with pytest.raises(TypeError):
+        save_bundle(tmp_path / "a.safetensors", tiny_bundle)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_bundle_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="segkit fit"):
+        load_bundle(tmp_path / "none.safetensors")
+    text = tmp_path / "text.safetensors"
+    text.write_text("not a bundle, but long enough to be read")
+    with pytest.raises(BundleError, match="no readable safetensors file"):
+        load_bundle(text)
+    plain = tmp_path / "plain.safetensors"
+    save_file({"x": torch.zeros(3)}, plain)
+    with pytest.raises(BundleError, match="no segkit bundle"):
+        load_bundle(plain)
+
+
+def test_a_truncated_bundle_is_refused(tmp_path, tiny_bundle):
+    path = tmp_path / "a.safetensors"
+    save_bundle(path, tiny_bundle)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(BundleError, match="damaged, truncated"):
+        load_bundle(path)
+
+
+def test_weights_that_do_not_fit_are_listed_with_both_shapes(tmp_path, tiny_bundle):
+    path = tmp_path / "a.safetensors"
+    save_bundle(path, tiny_bundle)
+    rewrite(path, tensors={"generator.constant": torch.zeros(1, 4, 4, 4)})
+    with pytest.raises(BundleError, match=r"constant: expected \(1, 8, 4, 4\), got \(1, 4, 4, 4\)"):
+        load_bundle(path)
+    save_bundle(path, tiny_bundle, force=True)
+    rewrite(path, drop=("generator.constant",))
+    with pytest.raises(BundleError, match=r"constant: expected \(1, 8, 4, 4\), got nothing"):
+        load_bundle(path)
+
+
+def test_unknown_components_schemes_and_formats_are_named(tmp_path, tiny_bundle):
+    path = tmp_path / "a.safetensors"
+    save_bundle(path, tiny_bundle)
+    configs = {**tiny_bundle.configs, "generator": {"type": "RegionStyleGAN3"}}
+    rewrite(path, head={"configs": configs})
+    with pytest.raises(BundleError, match="Did you mean 'RegionStyleGAN2'"):
+        load_bundle(path)
+    rewrite(path, head={"configs": tiny_bundle.configs, "scheme": "celeba7"})
+    with pytest.raises(BundleError, match="no region scheme 'celeba7'"):
+        load_bundle(path)
+    rewrite(path, head={"scheme": "celeba12", "format": 9})
+    with pytest.raises(BundleError, match="bundle format 9"):
+        load_bundle(path)
+
+
+def test_a_person_must_be_complete_and_in_the_scheme(tmp_path, tiny_bundle):
+    path = tmp_path / "a.safetensors"
+    tiny_bundle.person = {key: PERSON[key] for key in ("styles", "presence")}
+    save_bundle(path, tiny_bundle)
+    with pytest.raises(BundleError, match=r"person\.reference_labels"):
+        load_bundle(path)
+    tiny_bundle.person = {**PERSON, "reference_labels": torch.full((64, 64), 12, dtype=torch.uint8)}
+    save_bundle(path, tiny_bundle, force=True)
+    with pytest.raises(BundleError, match=r"0\.\.11, got shape \(64, 64\) with a label 12"):
+        load_bundle(path)
+
+
+def test_a_missing_part_is_named():
+    with pytest.raises(BundleError, match="expected the parts audio_encoder"):
+        new_bundle({"generator": {"type": "RegionStyleGAN2"}}, size=64)
+
+
+def test_without_a_built_in_model_the_way_out_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr("segkit.talk.bundle.files", lambda package: tmp_path)
+    with pytest.raises(FileNotFoundError, match="--model"):
+        builtin_bundle_path()
+
+
+def checkpoint(path, bundle, parts, *, average=False):
+    """Write what the training engine writes: weights, and its config as text."""
+    state = {}
+    for part in parts:
+        for key, value in bundle.modules[part].state_dict().items():
+            state[f"{part}.{key}"] = torch.zeros_like(value) if average else value
+            if average:
+                state[f"average.{part}.{key}"] = value
+    model = ", ".join(f"{part}=dict({_arguments(bundle.configs[part])})" for part in parts)
+    text = (
+        f"seed = 0\nmodel = dict({model}, type='segkit_models.talking.Some')\nx = dict(a=print)\n"
+    )
+    torch.save({"state_dict": state, "meta": {"cfg": text, "iter": 5}}, path)
+    return path
+
+
+def _arguments(config):
+    config = {**config, "type": f"segkit_models.family.module.{config['type']}"}
+    return ", ".join(f"{key}={value!r}" for key, value in config.items())
+
+
+def test_checkpoints_become_a_bundle_with_the_averaged_weights(tmp_path, tiny_bundle):
+    tsg = checkpoint(tmp_path / "tsg.pth", tiny_bundle, ["audio_encoder", "mask_decoder"])
+    sgi = checkpoint(
+        tmp_path / "sgi.pth", tiny_bundle, ["region_encoder", "generator"], average=True
+    )
+    made = bundle_from_checkpoints(tsg=tsg, sgi=sgi, card={"seed": 1})
+    assert made.configs == tiny_bundle.configs
+    assert (made.size, made.mask_size) == (64, 64)
+    before, after = state_of(tiny_bundle), state_of(made)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_checkpoints_that_are_something_else_are_named(tmp_path, tiny_bundle):
+    sgi = checkpoint(tmp_path / "sgi.pth", tiny_bundle, ["region_encoder", "generator"])
+    with pytest.raises(FileNotFoundError, match="train it first"):
+        bundle_from_checkpoints(tsg=tmp_path / "none.pth", sgi=sgi)
+    with pytest.raises(BundleError, match="has no audio_encoder"):
+        bundle_from_checkpoints(tsg=sgi, sgi=sgi)
+    plain = tmp_path / "plain.pth"
+    torch.save({"weight": torch.zeros(2)}, plain)
+    with pytest.raises(BundleError, match="no checkpoint"):
+        bundle_from_checkpoints(tsg=plain, sgi=sgi)

@@ -1,0 +1,169 @@
+import math
+
+import pytest
+import torch
+
+from segkit.faces import NoFaceError, SeveralFacesError
+from segkit.talk.budget import BestWeights, Budget
+from segkit.talk.bundle import load_bundle
+from segkit.talk.fit import fit
+from segkit.talk.fit_images import enlarge
+from segkit.talk.fit_masks import class_weights
+from segkit.talk.progress import progress_bars
+from segkit.video import MediaError
+
+
+@pytest.fixture
+def run(tools):
+    def run(clip, out, **arguments):
+        arguments = {
+            "model": tools.make_tiny(),
+            "parser": tools.FixedParser(),
+            "progress": False,
+            "steps": 2,
+            "size": 64,
+        } | arguments
+        return fit(clip, out=out, **arguments)
+
+    return run
+
+
+def test_a_fit_learns_one_person_and_talks(tmp_path, film, run, tools):
+    from segkit.talk.pipeline import talk
+
+    out = tmp_path / "me.safetensors"
+    report = run(film, out, steps=8)
+    assert report["frames"] == 27
+    assert report["masks"]["steps"] == report["images"]["steps"] == 8
+    assert report["masks"]["loss"][1] < report["masks"]["loss"][0]
+    assert report["images"]["error"][1] < report["images"]["error"][0]
+    bundle = load_bundle(out)
+    assert bundle.person["styles"].shape == (12, 10, 8)
+    assert bundle.person["reference_labels"].shape == (64, 64)
+    assert bundle.card["fitted"]["clip"] == "film.mp4"
+    made = talk(
+        video=film, out=tmp_path / "o.mp4", model=out, parser=tools.FixedParser(), progress=False
+    )
+    assert made["frames"] == 27
+
+
+def test_one_seed_gives_one_bundle(tmp_path, film, run):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(film, tmp_path / name, seed=seed, half=False, end_s=1)
+    first, second, other = (load_bundle(tmp_path / name) for name in "abc")
+    assert torch.equal(first.person["styles"], second.person["styles"])
+    assert not torch.equal(first.person["styles"], other.person["styles"])
+
+
+def test_a_range_of_the_clip_is_used(tmp_path, portrait, run, tools):
+    film = tools.write_film(tmp_path / "film.mp4", portrait, num_frames=60, fps=25)
+    report = run(film, tmp_path / "me", start_s=0.4, end_s=1.6)
+    assert report["frames"] == 30
+
+
+def test_a_larger_size_grows_the_generator(tmp_path, film, run):
+    report = run(film, tmp_path / "me", size=128)
+    assert report["size"] == 128
+    bundle = load_bundle(tmp_path / "me")
+    assert (bundle.size, bundle.mask_size) == (128, 64)
+    assert bundle.modules["generator"].size == 128
+    assert bundle.person["styles"].shape == (12, 12, 8)
+
+
+def test_a_grown_bundle_draws_the_same_picture_enlarged(tiny_bundle):
+    torch.manual_seed(0)
+    mask = torch.nn.functional.one_hot(torch.randint(12, (1, 64, 64)), 12).permute(0, 3, 1, 2)
+    image = torch.rand(1, 3, 64, 64) * 2 - 1
+    parts = tiny_bundle.modules
+    with torch.no_grad():
+        before = parts["generator"](parts["region_encoder"](image, mask.float()), mask.float())
+        enlarge(tiny_bundle, 128)
+        after = parts["generator"](parts["region_encoder"](image, mask.float()), mask.float())
+    assert after.shape[-1] == 128
+    middle = torch.nn.functional.avg_pool2d(after, 2)
+    scale = before.abs().mean()
+    assert (middle - before)[..., 4:-4, 4:-4].abs().mean() < 0.35 * scale
+
+
+def test_ctrl_c_leaves_nothing_or_the_best_so_far(tmp_path, film, run, monkeypatch):
+    def interrupted(*arguments, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("segkit.talk.fit.fit_images", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(film, tmp_path / "me")
+    assert list(tmp_path.iterdir()) == []
+    report = run(film, tmp_path / "me", save_on_interrupt=True)
+    assert report["interrupted"]
+    assert load_bundle(tmp_path / "me").person["styles"].isfinite().all()
+
+
+def test_bad_input_is_named_and_nothing_is_written(tmp_path, film, portrait, run, tools):
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    silent = tools.write_film(inputs / "silent.mp4", portrait, num_frames=30, fps=25, silent=True)
+    short = tools.write_film(inputs / "short.mp4", portrait, num_frames=10, fps=25)
+    nobody = tools.write_film(inputs / "nobody.mp4", 0 * portrait, num_frames=30, fps=25)
+    both = tools.write_film(inputs / "both.mp4", portrait, num_frames=30, fps=25, copies=2)
+    taken = inputs / "taken"
+    taken.write_bytes(b"mine")
+    out = inputs / "me"
+    cases = [
+        (inputs / "none.mp4", out, {}, FileNotFoundError, "none.mp4"),
+        (silent, out, {}, MediaError, "audio"),
+        (short, out, {}, MediaError, "at least 1 s"),
+        (nobody, out, {}, NoFaceError, "no face"),
+        (both, out, {}, SeveralFacesError, "--face"),
+        (film, taken, {}, FileExistsError, "--force"),
+        (film, out, {"start_s": 3, "end_s": 2}, ValueError, "start < end"),
+        (film, out, {"size": 96}, ValueError, "power of two"),
+        (film, out, {"size": 32}, ValueError, "power of two"),
+        (film, out, {"minutes": 0}, ValueError, "minutes"),
+    ]
+    before = sorted(path.name for path in inputs.iterdir())
+    for clip, path, arguments, error, words in cases:
+        with pytest.raises(error) as caught:
+            run(clip, path, **arguments)
+        assert words in str(caught.value), caught.value
+        assert sorted(path.name for path in inputs.iterdir()) == before
+    assert taken.read_bytes() == b"mine"
+
+
+def test_a_budget_ends_by_steps_and_by_time():
+    with progress_bars(show=False) as bars:
+        budget = Budget(1e9, bars, "x", steps=7)
+        assert list(budget) == list(range(7))
+        assert budget.share == 1
+        assert list(Budget(0, bars, "x")) == []
+        rates = []
+        budget = Budget(1e9, bars, "x", steps=200)
+        for _ in budget:
+            rates.append(budget.cosine())
+    peak = rates.index(max(rates))
+    assert peak < 10
+    assert rates[0] == 0.05
+    assert all(a >= b for a, b in zip(rates[peak:], rates[peak + 1 :], strict=False))
+    assert rates[-1] == pytest.approx(0.02, abs=1e-3)
+
+
+def test_the_best_average_is_kept():
+    layer = torch.nn.Linear(1, 1, bias=False)
+    best = BestWeights(layer, decay=0.5)
+    seen = {}
+    for value, score in ((1.0, 3.0), (2.0, 1.0), (9.0, 2.0)):
+        torch.nn.init.constant_(layer.weight, value)
+        for _ in range(40):
+            best.follow()
+        best.consider(score)
+        seen[score] = best.average.weight.item()
+    best.restore()
+    assert layer.weight.item() == seen[1.0] == pytest.approx(2.0, abs=1e-3)
+
+
+def test_small_regions_weigh_more_and_the_mean_weight_is_one():
+    labels = torch.zeros(1, 10, 10, dtype=torch.uint8)
+    labels[0, 0, :4] = 1
+    weights = class_weights(labels, 3)
+    assert float(weights[1] / weights[0]) == pytest.approx(math.sqrt(96 / 4))
+    assert float(weights[0] * 0.96 + weights[1] * 0.04) == pytest.approx(1.0)
+    assert weights.max() <= 20

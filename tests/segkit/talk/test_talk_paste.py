@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segkit.regions import SCHEME_12
+from segkit.talk.paste import blend_alpha, lay_over, match_colours
+
+SIZE = 64
+SKIN, NECK = SCHEME_12.index("skin"), SCHEME_12.index("neck")
+
+
+def face(chin=54, shift=0):
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    labels = np.zeros((SIZE, SIZE), np.uint8)
+    labels[48:, 22:42] = NECK
+    middle = chin - 24
+    labels[((rows - middle) / 24) ** 2 + ((columns - 32 - shift) / 18) ** 2 <= 1] = SKIN
+    labels[((rows - 27) / 2) ** 2 + ((columns - 24) / 4) ** 2 <= 1] = SCHEME_12.index("eyes")
+    labels[((rows - 42) / 4) ** 2 + ((columns - 32) / 8) ** 2 <= 1] = SCHEME_12.index("lip")
+    return labels
+
+
+def test_the_upper_half_is_left_alone_and_the_mouth_is_covered():
+    labels = face()
+    alpha = blend_alpha(labels, labels)
+    assert alpha[: SIZE // 2].max() == 0
+    assert alpha[labels == SCHEME_12.index("lip")].min() == 1
+
+
+def test_both_jaws_are_covered():
+    alpha = blend_alpha(face(chin=50), face(chin=56))
+    assert alpha[51:54, 32].min() > 0.9
+    assert np.array_equal(alpha, blend_alpha(face(chin=56), face(chin=50)))
+
+
+@given(st.integers(46, 60), st.integers(46, 60), st.integers(-8, 8))
+@settings(max_examples=25)
+def test_the_blend_has_no_hard_edge(chin, other, shift):
+    alpha = blend_alpha(face(chin, shift), face(other, shift))
+    assert alpha.min() >= 0
+    assert alpha.max() <= 1
+    steps = max(np.abs(np.diff(alpha, axis=0)).max(), np.abs(np.diff(alpha, axis=1)).max())
+    # A smoothstep over 3 px rises by half per pixel; the top ramp and the border add little.
+    assert steps < 0.6
+    assert alpha[0].max() == alpha[-1].max() == alpha[:, 0].max() == alpha[:, -1].max() == 0
+
+
+def test_edited_regions_are_covered_wherever_they_are():
+    labels = face()
+    alpha = blend_alpha(labels, labels, edited=["eyes"])
+    assert alpha[labels == SCHEME_12.index("eyes")].min() > 0.5
+    assert alpha[10].max() == 0
+
+
+def test_maps_of_two_sizes_are_refused():
+    with pytest.raises(ValueError, match=r"\(64, 64\) and \(32, 32\)"):
+        blend_alpha(face(), np.zeros((32, 32), np.uint8))
+
+
+def test_colours_are_matched_where_light_differs():
+    random = np.random.default_rng(0)
+    rows = np.linspace(0, 1, SIZE)[:, None, None]
+    source = np.clip(110 + 30 * rows + random.normal(0, 3, (SIZE, SIZE, 3)), 0, 255).astype(
+        np.uint8
+    )
+    generated = np.clip(source.astype(float) - (20, 5, -10) - 10 * rows, 0, 255).astype(np.uint8)
+    alpha = blend_alpha(face(), face())
+    matched = match_colours(generated, source, alpha)
+    inside = alpha > 0.1
+    before = np.abs(generated.astype(float) - source)[inside].mean()
+    after = np.abs(matched.astype(float) - source)[inside].mean()
+    assert before > 10
+    assert after < 2.5
+
+
+def test_equal_pictures_are_not_changed():
+    image = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    assert np.array_equal(match_colours(image, image, blend_alpha(face(), face())), image)
+
+
+def test_outside_the_blend_the_frame_stays_bit_for_bit():
+    random = np.random.default_rng(2)
+    frame = random.integers(0, 256, (100, 120, 3), dtype=np.uint8)
+    transform = np.array([[1.0, 0, -20], [0, 1.0, -10]])
+    labels = face()
+    result = lay_over(
+        frame,
+        crop=frame[10:74, 20:84].copy(),
+        generated=random.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8),
+        transform=transform,
+        source_labels=labels,
+        spoken_labels=labels,
+    )
+    changed = (result != frame).any(-1)
+    assert changed[10 + 42, 20 + 32]
+    alpha = blend_alpha(labels, labels)
+    assert not changed[10:74, 20:84][alpha == 0].any()
+    changed[10:74, 20:84] = False
+    assert not changed.any()

@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from segkit.talk.speech import Speech, embed_speech, silence_gate
+
+
+class Ramp(torch.nn.Module):
+    """Embeds a frame as its number, so that chunks and times can be checked exactly."""
+
+    out_dim = 1
+
+    def forward(self, waveform, num_frames, first=0):
+        return torch.arange(first, first + num_frames, dtype=torch.float32).view(1, -1, 1)
+
+
+def test_chunks_cover_every_started_frame():
+    speech = embed_speech(Ramp(), torch.zeros(640 * 1203 + 1))
+    assert torch.equal(speech.vectors[:, 0], torch.arange(1204.0))
+
+
+def test_times_are_exact_on_the_grid_and_interpolated_between():
+    speech = Speech(torch.arange(5.0)[:, None], torch.zeros(5), torch.tensor([-1.0]))
+    vectors, silence = speech.at([0.0, 0.04, 0.0800003, 0.1, 0.16])
+    torch.testing.assert_close(vectors[:, 0], torch.tensor([0, 1, 2, 2.5, 4]))
+    assert silence.sum() == 0
+
+
+def test_after_the_end_there_is_silence():
+    speech = Speech(torch.ones(3, 1), torch.zeros(3), torch.tensor([-1.0]))
+    vectors, silence = speech.at([0.12, 9.0])
+    assert vectors[:, 0].tolist() == [-1, -1]
+    assert silence.tolist() == [1, 1]
+
+
+def test_the_gate_finds_pauses_of_a_fifth_of_a_second():
+    wave = torch.sin(torch.arange(16000 * 2) * 0.2) * 0.3
+    wave[16000:20800] = 0  # 0.3 s
+    wave[6400:7680] = 0  # 0.08 s, the closure of a plosive
+    gate = silence_gate(wave)
+    assert gate.shape == (50,)
+    assert gate[27:30].tolist() == [1] * 3
+    assert gate[:22].sum() == 0
+    assert gate[36:].sum() == 0
+    assert (gate.diff().abs() <= 0.5).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-5])
+def test_all_silence_is_all_gated(level):
+    torch.manual_seed(0)
+    assert silence_gate(level * torch.randn(16000)).min() == 1
+
+
+def test_loudness_does_not_move_the_gate():
+    torch.manual_seed(0)
+    wave = torch.randn(32000) * 0.3
+    wave[9600:16000] *= 0.001
+    assert torch.equal(silence_gate(wave), silence_gate(0.3 * wave))
+    assert silence_gate(wave).sum() > 5
