@@ -153,7 +153,12 @@ def uv_settings(python: Path) -> dict[str, str]:
         if key in names and words
     }
     if "UV_INDEX" in found:
-        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip's rule: the best of all indexes
+        # pip takes the best file of all indexes. uv takes all files of one version from one index:
+        # the first, and its default index comes last. So the main index is put in front.
+        main = found.get("UV_DEFAULT_INDEX", "https://pypi.org/simple")
+        *before, last = [main, *found["UV_INDEX"].split()]
+        found |= {"UV_INDEX": " ".join(before), "UV_DEFAULT_INDEX": last}
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return found
 
 

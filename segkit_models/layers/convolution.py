@@ -28,7 +28,7 @@ def make_norm(name: NormName, channels: int) -> nn.Module:
     """
     if name == "batch":
         # Few frames make a batch, and those of one window are alike: average over many batches.
-        return nn.BatchNorm2d(channels, momentum=0.01)
+        return nn.BatchNorm2d(channels, momentum=0.02)
     if name == "group":
         groups = next(n for n in range(max(channels // 8, 1), 0, -1) if channels % n == 0)
         return nn.GroupNorm(groups, channels)

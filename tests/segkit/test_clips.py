@@ -82,7 +82,7 @@ def test_masks_are_palette_pictures(tmp_path: Path) -> None:
 
 def test_same_input_same_bytes(tmp_path: Path) -> None:
     for root in ("one", "two"):
-        entry = write(tmp_path / root, storage="mp4", extra={"boxes": np.ones(3)})
+        entry = write(tmp_path / root, extra={"boxes": np.ones(3)})
         write_manifest(tmp_path / root, [entry])
     files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")]
     assert len(files) > NUM

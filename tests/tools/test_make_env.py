@@ -35,8 +35,8 @@ def test_settings_of_pip_reach_uv(monkeypatch, make_env):
     )
     assert found == {
         "UV_FIND_LINKS": "/wheels",
-        "UV_INDEX": "https://one/simple https://two/simple",
-        "UV_DEFAULT_INDEX": "https://mirror/simple",
+        "UV_INDEX": "https://mirror/simple https://one/simple",
+        "UV_DEFAULT_INDEX": "https://two/simple",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "SSL_CERT_FILE": "/certs.pem",
     }
