@@ -1,12 +1,13 @@
 """SGI at 128 px: the painting half of the built-in model.
 
 Reproduces: projects/segtalker/sgi.py, smaller, on synthetic faces.
-Hardware: a laptop's CPU, 2 threads, about four hours.
+Hardware: a laptop's CPU; one core makes about 1.3 s of an iteration.
 Data: ``segkit synth --out data/synthetic``; another root by ``--data DIR`` or ``SEGKIT_DATA``.
 Run: ``segkit train sgi_tiny --data data/synthetic``.
-Expected: held-out PSNR of the lower half above 20 dB (codes of averaged regions draw no free-hand
-texture). Differs from sgi.py: no pretrained expert is needed; a pyramid of absolute errors stands
-in for LPIPS.
+Seen after about 2,150 iterations: held-out PSNR 24.6 dB, lower half 24.2 dB (codes of averaged
+regions draw no free-hand texture).
+Differs from sgi.py: no pretrained expert is needed; a pyramid of absolute errors stands in for
+LPIPS.
 """
 
 from mmengine.optim import CosineAnnealingLR, LinearLR

@@ -1,11 +1,12 @@
 """TSG at 128 px: the talking half of the built-in model.
 
 Reproduces: projects/segtalker/tsg.py, smaller, on synthetic faces.
-Hardware: a laptop's CPU, 2 threads, about two and a half hours.
+Hardware: a laptop's CPU; one core makes about 0.6 s of an iteration before the expert joins.
 Data: ``segkit synth --out data/synthetic``; another root by ``--data DIR`` or ``SEGKIT_DATA``.
 Run: ``segkit train tsg_tiny --data data/synthetic``; ``segkit train syncnet_tiny`` trains the
 expert, which is needed from iteration 4000 on.
-Expected: held-out IoU of the lips above 0.7 (a frozen mouth: about 0.5).
+Seen after 2,400 iterations without the expert: held-out test IoU of lips and mouth interior 0.755
+(a frozen mouth 0.680, another clip's speech 0.707), correlation of the opening 0.72.
 """
 
 from mmengine.optim import CosineAnnealingLR, LinearLR
