@@ -70,9 +70,12 @@ def bundle_from_checkpoints(
     for part, module in bundle.modules.items():
         source = tsg if part in _OF_TSG else sgi
         load_exactly(module, states[part], name=f"{source}: {part}")
-    decoder_module = bundle.modules["mask_decoder"]
-    if shift is not None and hasattr(decoder_module, "shift_logits"):
-        decoder_module.shift_logits(shift)
+    if shift is not None:
+        shift_logits = getattr(bundle.modules["mask_decoder"], "shift_logits", None)
+        if shift_logits is None:
+            name = decoder["type"]
+            raise BundleError(f"{name} has no shift_logits; train with prior_correction=0")
+        shift_logits(shift)
     return bundle
 
 

@@ -198,6 +198,22 @@ def test_checkpoints_become_a_bundle_with_the_averaged_weights(tmp_path, tiny_bu
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
+def test_class_weights_of_the_training_are_taken_off_the_logits(tmp_path, tiny_bundle):
+    tsg = checkpoint(tmp_path / "tsg.pth", tiny_bundle, ["audio_encoder", "mask_decoder"])
+    sgi = checkpoint(tmp_path / "sgi.pth", tiny_bundle, ["region_encoder", "generator"])
+    content = torch.load(tsg, weights_only=True)
+    weights = torch.linspace(0.5, 20, 12)
+    content["state_dict"]["mask_loss.weights"] = weights
+    torch.save(content, tsg)
+    plane = torch.zeros(1, 12, 64, 64)
+    decoders = [tiny_bundle.modules["mask_decoder"]]
+    decoders.append(bundle_from_checkpoints(tsg=tsg, sgi=sgi).modules["mask_decoder"])
+    with torch.no_grad():
+        before, after = (decoder.eval()(plane, plane, torch.zeros(1, 16)) for decoder in decoders)
+    wanted = (-0.75 * weights.log()).view(1, -1, 1, 1).expand_as(before)
+    torch.testing.assert_close(after - before, wanted, atol=1e-4, rtol=1e-4)
+
+
 def test_checkpoints_that_are_something_else_are_named(tmp_path, tiny_bundle):
     sgi = checkpoint(tmp_path / "sgi.pth", tiny_bundle, ["region_encoder", "generator"])
     with pytest.raises(FileNotFoundError, match="train it first"):
