@@ -156,10 +156,6 @@ def fit_masks(
     # Evaluation mode: batch statistics of one person's few frames would replace those of many.
     parts = fit.parts.eval().requires_grad_(True)
     recalibrate(fit)
-    import os
-
-    if os.environ.get("BNTRAIN"):
-        parts.train()
     best = BestWeights(parts, decay=0.98)
     optimiser = torch.optim.AdamW(parts.parameters(), lr=learning_rate, weight_decay=0.05)
     held = (
