@@ -20,9 +20,10 @@ from segkit.window_dataset import NUM_SAMPLES, WindowDataset
 
 
 class SyncWindows(WindowDataset):
-    """Mask windows with the speech of the same moment, or of another one.
+    """Mask windows, each with the speech of its moment (``mel``) and of another (``other_mel``).
 
-    Every even index is in sync and every odd one is not, so any run of samples is balanced.
+    Every window is thus judged in sync and off sync, which keeps any batch balanced and tells
+    nothing by the masks alone.
 
     Args:
         root: clip folder.
@@ -72,17 +73,18 @@ class SyncWindows(WindowDataset):
     def _sample(
         self, index: int, rng: np.random.Generator, clip: Clip, span: range, start: int
     ) -> dict[str, Tensor]:
-        in_sync = index % 2 == 0
-        sound = (clip, start) if in_sync else self._false_sound(rng, clip, span, start)
+        other_clip, other_start = self._false_sound(rng, clip, span, start)
         masks = self.cache.masks(clip, range(start, start + self.num_frames), flip=self._flips(rng))
-        mel = self.cache.derived(sound[0], "mel", lambda: self._front_end(sound[0].waveform[None]))
-        # The sound in the middle of the window: for five frames k..k+4 that of frame k+2.
-        window = mel_windows(mel, 1, first=sound[1] + self.num_frames // 2)[0, 0]
         return {
             "masks": torch.from_numpy(masks),
-            "mel": window,
-            "in_sync": torch.tensor(float(in_sync)),
+            "mel": self._mel_window(clip, start),
+            "other_mel": self._mel_window(other_clip, other_start),
         }
+
+    def _mel_window(self, clip: Clip, start: int) -> Tensor:
+        """Return the sound in the middle of a window: for frames k..k+4 that of frame k+2."""
+        mel = self.cache.derived(clip, "mel", lambda: self._front_end(clip.waveform[None]))
+        return mel_windows(mel, 1, first=start + self.num_frames // 2)[0, 0]
 
     def _false_sound(
         self, rng: np.random.Generator, clip: Clip, span: range, start: int

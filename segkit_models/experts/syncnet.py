@@ -90,6 +90,17 @@ class SegmentationSyncNet(nn.Module):
 
     def embed_mask(self, mask: Tensor) -> Tensor:
         """Embed lower halves ``B T R h W`` as ``B D`` of length 1."""
+        planes = self.shrink(mask)
+        if self.regions is not None:
+            planes = planes[:, :, list(self.regions)]
+        return _unit(self.mask_encoder(planes.flatten(1, 2)))
+
+    def shrink(self, mask: Tensor) -> Tensor:
+        """Average masks ``B T R h W`` down to the width of the network, ``B T R size/2 size``.
+
+        Raises:
+            ValueError: no lower halves of one of the widths allowed.
+        """
         size = check_shape(
             mask, f"B T={self.num_frames} R={self.num_regions} h W", name="lower-half mask"
         )
@@ -98,12 +109,9 @@ class SegmentationSyncNet(nn.Module):
                 f"lower-half mask: expected height W/2 and a width that is a multiple of "
                 f"{self.size}, got {size['h']} x {size['W']}; give the lower half only"
             )
-        if self.regions is not None:
-            mask = mask[:, :, list(self.regions)]
-        planes = mask.flatten(1, 2)
         # Averaging (not picking) pixels keeps thin lips visible and lets gradients through.
-        planes = functional.avg_pool2d(planes, size["W"] // self.size)
-        return _unit(self.mask_encoder(planes))
+        small = functional.avg_pool2d(mask.flatten(1, 2), size["W"] // self.size)
+        return small.unflatten(1, mask.shape[1:3])
 
     def embed_audio(self, mel: Tensor) -> Tensor:
         """Embed mel windows ``B 80 16`` as ``B D`` of length 1."""

@@ -3,7 +3,7 @@
 from segkit_models.losses.cosine import IdentityLoss, ParsingLoss
 from segkit_models.losses.image import L2, LPIPS, PyramidL1
 from segkit_models.losses.mask import MaskL1, WeightedCrossEntropy
-from segkit_models.losses.sync import SyncBinaryCrossEntropy, SyncLoss
+from segkit_models.losses.sync import SyncBinaryCrossEntropy, SyncContrast, SyncLoss
 
 __all__ = [
     "L2",
@@ -13,6 +13,7 @@ __all__ = [
     "ParsingLoss",
     "PyramidL1",
     "SyncBinaryCrossEntropy",
+    "SyncContrast",
     "SyncLoss",
     "WeightedCrossEntropy",
 ]

@@ -7,10 +7,11 @@ import torch
 from torch.nn import functional
 
 from segkit.registry import LOSSES
-from segkit_models.losses import SyncBinaryCrossEntropy, SyncLoss
+from segkit_models.losses import SyncBinaryCrossEntropy, SyncContrast, SyncLoss
 
 
-def test_both_are_registered():
+def test_all_are_registered():
+    assert LOSSES.get("SyncContrast") is SyncContrast
     assert LOSSES.get("SyncLoss") is SyncLoss
     assert LOSSES.get("SyncBinaryCrossEntropy") is SyncBinaryCrossEntropy
 
@@ -41,3 +42,13 @@ def test_the_experts_loss_is_finite_at_both_ends_and_under_autocast():
     assert loss.isfinite()
     assert ends.grad.isfinite().all()
     assert ends.grad[0] < 0 < ends.grad[1]
+
+
+def test_the_contrast_is_the_log_of_the_share_of_ones_own_speech():
+    """Two masks at right angles and three sounds, the last one between them (45 degrees)."""
+    masks = torch.eye(2)
+    sounds = torch.tensor([[1.0, 0.0], [0.0, 1.0], [math.sqrt(0.5), math.sqrt(0.5)]])
+    own, between = math.exp(1 / 0.2), math.exp(math.sqrt(0.5) / 0.2)
+    expected = -math.log(own / (own + 1 + between))
+    loss = SyncContrast(temperature=0.2)(masks, sounds)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
