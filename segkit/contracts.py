@@ -33,6 +33,9 @@ class AudioEncoder(Protocol):
     """Waveform ``B N`` (16 kHz, [-1, 1]) -> ``B T D``.
 
     One vector for each of the frames ``first .. first + num_frames - 1`` of 25 fps.
+
+    An encoder of long reach also has ``listen(waveform N) -> features F C`` (two per frame), which
+    is called once per clip, and takes ``features=``: ``B F C`` of the same stretch as the waveform.
     """
 
     out_dim: int
@@ -79,6 +82,19 @@ class Loss(Protocol):
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Apply the component."""
         ...
+
+
+def encode_audio(
+    encoder: AudioEncoder,
+    waveform: Tensor,
+    num_frames: int,
+    first: int = 0,
+    features: Tensor | None = None,
+) -> Tensor:
+    """Call an audio encoder, with the clip's features if it is one that listens to whole clips."""
+    if features is None or not hasattr(encoder, "listen"):
+        return encoder(waveform, num_frames, first)
+    return encoder(waveform, num_frames, first, features=features)  # type: ignore[call-arg]
 
 
 def check_shape(tensor: Tensor, pattern: str, *, name: str, remedy: str = "") -> dict[str, int]:

@@ -7,7 +7,9 @@ there).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor
 from segkit.audio import MelFrontEnd, mel_windows
 from segkit.clips import Clip
 from segkit.contracts import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from segkit.phonemes import cut_features, features_on_disk
 from segkit.window_dataset import NUM_SAMPLES, WindowDataset
 
 
@@ -115,6 +118,8 @@ class TalkingMaskWindows(WindowDataset):
             enough; otherwise the farthest frame is the reference. Paper: not given; ours: 15.
         size: side to which masks are resized (nearest), by default as stored.
         flip: mirror half of the samples, reference and targets together.
+        listener: describes the speech of a whole clip (`PhonemeRecogniser`), or its config; samples
+            then hold ``features`` of the same stretch as ``waveform``. Kept in the clips' folders.
         num_samples: virtual length.
         cache_gb: bound of the cache of decoded clips in this process.
 
@@ -136,6 +141,7 @@ class TalkingMaskWindows(WindowDataset):
         min_reference_distance: int = 15,
         size: int | None = None,
         flip: bool = False,
+        listener: Callable[[Tensor], Tensor] | dict[str, Any] | None = None,
         num_samples: int = NUM_SAMPLES,
         cache_gb: float = 2.0,
     ) -> None:
@@ -151,6 +157,10 @@ class TalkingMaskWindows(WindowDataset):
                 f"got {context_s}"
             )
         self.min_reference_distance = min_reference_distance
+        if isinstance(listener, dict):
+            arguments = dict(listener)
+            listener = arguments.pop("type")(**arguments)
+        self.listener = listener
 
     def _sample(
         self, index: int, rng: np.random.Generator, clip: Clip, span: range, start: int
@@ -158,7 +168,7 @@ class TalkingMaskWindows(WindowDataset):
         reference = self._reference(rng, span, start)
         flip = self._flips(rng)
         waveform = self.cache.derived(clip, "waveform", lambda: clip.waveform)
-        return {
+        sample = {
             "masks": torch.from_numpy(
                 self.cache.masks(clip, range(start, start + self.num_frames), flip=flip)
             ),
@@ -167,6 +177,14 @@ class TalkingMaskWindows(WindowDataset):
                 waveform, (start - self.first) * SAMPLES_PER_FRAME, self.context_samples
             ),
         }
+        if self.listener is not None:
+            features = self.cache.derived(
+                clip, "features", lambda: features_on_disk(clip.folder, self.listener, waveform)
+            )
+            sample["features"] = cut_features(
+                features, start - self.first, self.context_samples // SAMPLES_PER_FRAME
+            )
+        return sample
 
     def _reference(self, rng: np.random.Generator, span: range, start: int) -> int:
         frames = np.arange(span.start, span.stop)

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segkit.contracts import SAMPLES_PER_FRAME
+from segkit.contracts import SAMPLES_PER_FRAME, encode_audio
+from segkit.phonemes import cut_features
 from segkit.regions import one_hot
 from segkit.talk.budget import BestWeights, Budget, fast_precision
 from segkit.talk.bundle import Bundle
 from segkit.talk.masks import hidden_lower_half, shrunk
+from segkit.talk.speech import listened
 
 if TYPE_CHECKING:
     from segkit.talk.person_clip import PersonClip
@@ -47,6 +49,7 @@ class MaskFit:
         self.num_train = len(clip) - held_out
         self.reference = clip.closed_mouth()
         self.speech = _segments(clip.waveform, clip.numbers).to(device)
+        self.features = self._features_of(clip)
         self.generator = torch.Generator().manual_seed(seed)
         self.weights = class_weights(self.labels[: self.num_train], self.num_regions)
         names = ("lip", "mouth", "upper_lip", "lower_lip")
@@ -62,7 +65,8 @@ class MaskFit:
         pick = torch.where(fixed, torch.full_like(pick, self.reference), pick)
         labels, reference = self.labels[index], self.labels[pick]
         labels, reference = self._shifted(labels, reference)
-        logits = self.predict(self.parts, labels, reference, self._augmented(self.speech[index]))
+        speech = self._augmented(self.speech[index])
+        logits = self.predict(self.parts, labels, reference, speech, self._features(index))
         half = labels.shape[1] // 2
         pixels = functional.cross_entropy(
             logits[:, :, half:].float(),
@@ -77,7 +81,8 @@ class MaskFit:
         """Return the loss and the lip-and-mouth IoU of some frames, without augmentation."""
         labels = self.labels[first:stop]
         reference = self.labels[self.reference].expand_as(labels)
-        logits = self.predict(parts, labels, reference, self.speech[first:stop])
+        features = self._features(slice(first, stop))
+        logits = self.predict(parts, labels, reference, self.speech[first:stop], features)
         half = labels.shape[1] // 2
         found, truth = logits[:, :, half:], labels[:, half:].long()
         loss = functional.cross_entropy(found, truth, weight=self.weights)
@@ -91,13 +96,33 @@ class MaskFit:
         return torch.randint(self.num_train, (batch_size,), generator=self.generator)
 
     def predict(
-        self, parts: nn.Module, labels: Tensor, reference: Tensor, speech: Tensor
+        self,
+        parts: nn.Module,
+        labels: Tensor,
+        reference: Tensor,
+        speech: Tensor,
+        features: Tensor | None,
     ) -> Tensor:
         """Return logits ``B R M M`` from labels ``B M M``, whose lower halves are hidden."""
         audio_encoder, mask_decoder = parts.children()
-        audio = audio_encoder(speech, 1, _CONTEXT_FRAMES)[:, 0]
+        audio = encode_audio(audio_encoder, speech, 1, _CONTEXT_FRAMES, features)[:, 0]
         pose = hidden_lower_half(one_hot(labels, self.num_regions))
         return mask_decoder(pose, one_hot(reference, self.num_regions), audio)
+
+    def _features_of(self, clip: PersonClip) -> Tensor | None:
+        """Listen to the whole clip once and cut out what lies around each frame, ``T F C``."""
+        features = listened(self.parts[0], clip.waveform)
+        if features is None:
+            return None
+        length = 2 * _CONTEXT_FRAMES + 1
+        pieces = [
+            cut_features(features[0], number - _CONTEXT_FRAMES, length)
+            for number in clip.numbers.tolist()
+        ]
+        return torch.stack(pieces).to(self.device)
+
+    def _features(self, index: Tensor | slice) -> Tensor | None:
+        return None if self.features is None else self.features[index]
 
     def _where_lips_move(self) -> Tensor:
         """Weigh the few pixels that speech changes five times the rest, which pose decides."""
@@ -222,7 +247,9 @@ def predicted_labels(fit: MaskFit, *, batch_size: int = 16) -> Tensor:
     for first in range(0, len(fit.labels), batch_size):
         labels = fit.labels[first : first + batch_size]
         reference = fit.labels[fit.reference].expand_as(labels)
-        logits = fit.predict(fit.parts, labels, reference, fit.speech[first : first + batch_size])
+        picked = slice(first, first + batch_size)
+        features = None if fit.features is None else fit.features[picked]
+        logits = fit.predict(fit.parts, labels, reference, fit.speech[picked], features)
         composed = labels.clone()
         half = labels.shape[1] // 2
         composed[:, half:] = logits[:, :, half:].argmax(1).to(labels.dtype)

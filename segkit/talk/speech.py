@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from segkit.contracts import FPS, SAMPLES_PER_FRAME, check_shape
+from segkit.contracts import FPS, SAMPLES_PER_FRAME, check_shape, encode_audio
 
 _CHUNK_FRAMES = 500
 """Frames embedded at once, so that an hour of speech needs no more memory than 20 s."""
@@ -74,12 +74,21 @@ def embed_speech(encoder: nn.Module, waveform: Tensor) -> Speech:
     """
     check_shape(waveform, "N", name="waveform", remedy="average the channels first")
     num_frames = max(1, -(-len(waveform) // SAMPLES_PER_FRAME))
+    features = listened(encoder, waveform)
     chunks = [
-        encoder(waveform[None], min(_CHUNK_FRAMES, num_frames - first), first)[0]
+        encode_audio(
+            encoder, waveform[None], min(_CHUNK_FRAMES, num_frames - first), first, features
+        )[0]
         for first in range(0, num_frames, _CHUNK_FRAMES)
     ]
-    quiet = encoder(waveform.new_zeros(1, 10 * SAMPLES_PER_FRAME), 1, 5)[0, 0]
+    silence = waveform.new_zeros(10 * SAMPLES_PER_FRAME)
+    quiet = encode_audio(encoder, silence[None], 1, 5, listened(encoder, silence))[0, 0]
     return Speech(torch.cat(chunks), silence_gate(waveform), quiet)
+
+
+def listened(encoder: nn.Module, waveform: Tensor) -> Tensor | None:
+    """Return the features ``1 F C`` of a clip's speech ``N``, if the encoder works on any."""
+    return encoder.listen(waveform)[None] if hasattr(encoder, "listen") else None
 
 
 def silence_gate(waveform: Tensor) -> Tensor:

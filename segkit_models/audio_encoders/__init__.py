@@ -1,5 +1,7 @@
 """Audio encoders: waveform -> one vector per 25 fps frame."""
 
+from segkit_models.audio_encoders.concat import Concat
 from segkit_models.audio_encoders.mel_cnn import MelCNN
+from segkit_models.audio_encoders.phoneme_cnn import PhonemeCNN
 
-__all__ = ["MelCNN"]
+__all__ = ["Concat", "MelCNN", "PhonemeCNN"]

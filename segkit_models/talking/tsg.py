@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segkit.audio import MelFrontEnd, mel_windows
-from segkit.contracts import SAMPLES_PER_FRAME, check_shape
+from segkit.contracts import SAMPLES_PER_FRAME, check_shape, encode_audio
 from segkit.regions import one_hot
 from segkit.registry import AUDIO_ENCODERS, LOSSES, MASK_DECODERS
 from segkit_models.experts.syncnet import SegmentationSyncNet
@@ -106,7 +106,12 @@ class TSG(BaseModel):
         return self
 
     def forward(
-        self, masks: Tensor, reference: Tensor, waveform: Tensor, mode: str = "tensor"
+        self,
+        masks: Tensor,
+        reference: Tensor,
+        waveform: Tensor,
+        features: Tensor | None = None,
+        mode: str = "tensor",
     ) -> Tensor | dict[str, Tensor] | list[dict[str, Tensor]]:
         """Predict windows of masks.
 
@@ -115,6 +120,8 @@ class TSG(BaseModel):
             reference: labels ``B H W`` (uint8) of another frame of the clip.
             waveform: ``B N``, the speech around the window, which begins at frame ``(N // 640 - T)
                 // 2`` of it.
+            features: ``B F C`` of the same stretch, for an audio encoder that listens to whole
+                clips.
             mode: ``"loss"``, ``"predict"`` (a dict of ``labels`` and ``target``, ``T H W`` each,
                 per clip) or ``"tensor"``.
 
@@ -134,7 +141,7 @@ class TSG(BaseModel):
             if self.training and self.speech_changes
             else waveform
         )
-        audio = self.audio_encoder(heard, num_frames, first)
+        audio = encode_audio(self.audio_encoder, heard, num_frames, first, features)
         pose = pose_of(one_hot(masks, self.num_regions)).flatten(0, 1)
         reference_mask = one_hot(reference, self.num_regions).repeat_interleave(num_frames, 0)
         logits = self.mask_decoder(pose, reference_mask, audio.flatten(0, 1))

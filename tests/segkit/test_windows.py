@@ -148,6 +148,27 @@ class TestTalkingMaskWindows:
             TalkingMaskWindows(root, context_s=0.1)
 
 
+    def test_features_are_those_of_the_same_stretch(self, root: Path) -> None:
+        class Numbers:
+            """Tells of every half frame which one it is, counted from 1."""
+
+            name = "numbers"
+
+            def __call__(self, waveform: torch.Tensor) -> torch.Tensor:
+                return torch.arange(1.0, 1 + 2 * len(waveform) // 640)[:, None]
+
+        windows = TalkingMaskWindows(
+            root, context_s=0.6, listener={"type": Numbers}, num_samples=40
+        )
+        for index in range(40):
+            sample = windows[index]
+            first = read(sample["masks"][0])[0]
+            assert sample["features"].shape == (30, 1)
+            assert sample["features"][10:20, 0].tolist() == list(
+                range(2 * first + 1, 2 * first + 11)
+            )
+
+
 class TestPriorLearningPairs:
     def test_pairs_are_near_and_match_their_masks(self, root: Path) -> None:
         pairs = PriorLearningPairs(root, frame_range=4, num_samples=200)

@@ -17,21 +17,31 @@ from segkit.engine.experts import LoadExpert
 from segkit.engine.held_out import HeldOut
 from segkit.engine.measures import mouth_overlap
 from segkit.engine.sampling import SeekableSampler
+from segkit.phonemes import PhonemeRecogniser
 from segkit.windows import TalkingMaskWindows
-from segkit_models.audio_encoders import MelCNN
+from segkit_models.audio_encoders import Concat, MelCNN, PhonemeCNN
 from segkit_models.experts.syncnet import SegmentationSyncNet
 from segkit_models.mask_decoders import UNetMaskDecoder
 from segkit_models.talking.tsg import TSG
 
 data_root = "data/synthetic"
-sync_begin = 4_000
+sync_begin = 3_000
 
 # Batch norm: with group norm the decoder learns to ignore the speech, whose share of the features
 # fades from block to
 # block (seen here: the same mouth for every sentence after 600 iterations).
 model = dict(
     type=TSG,
-    audio_encoder=dict(type=MelCNN, out_dim=128, widths=(16, 32, 64, 96, 128), norm="batch"),
+    audio_encoder=dict(
+        type=Concat,
+        encoders=[
+            dict(type=MelCNN, out_dim=128, widths=(16, 32, 64, 96, 128), norm="batch"),
+            dict(type=PhonemeCNN, out_dim=128),
+        ],
+        out_dim=128,
+        # The synthesiser's voices are few, and spectra tell them from real ones; phonemes do not.
+        encoder_dropout=0.25,
+    ),
     mask_decoder=dict(
         type=UNetMaskDecoder,
         num_regions=12,
@@ -42,7 +52,14 @@ model = dict(
         norm="batch",
     ),
     class_weights=data_root,
-    sync_expert=dict(type=SegmentationSyncNet, num_regions=12, size=64, num_frames=5, width=0.25),
+    sync_expert=dict(
+        type=SegmentationSyncNet,
+        num_regions=12,
+        size=64,
+        num_frames=5,
+        width=0.375,
+        regions=(1, 5, 6, 9),
+    ),
     sync_begin=sync_begin,
     loss_weights=dict(ce=1.0, sync=0.03),
     # Voices it will meet are recorded in other rooms than the synthesiser's.
@@ -62,6 +79,7 @@ train_dataloader = dict(
         context_s=0.6,
         size=128,
         flip=True,
+        listener=dict(type=PhonemeRecogniser),
     ),
 )
 optim_wrapper = dict(
@@ -73,7 +91,7 @@ param_scheduler = [
     dict(type=LinearLR, start_factor=0.1, end=200),
     dict(type=CosineAnnealingLR, begin=200, eta_min=1e-5),
 ]
-train_cfg = dict(max_iters=8_000)
+train_cfg = dict(max_iters=5_000)
 
 default_hooks = dict(checkpoint=dict(type=SaveCheckpoint, interval=500, keep=2))
 custom_hooks = [
@@ -95,6 +113,7 @@ custom_hooks = [
             context_s=0.6,
             size=128,
             seed=1,
+            listener=dict(type=PhonemeRecogniser),
         ),
         interval=500,
         num_samples=96,

@@ -18,6 +18,30 @@ def test_chunks_cover_every_started_frame():
     assert torch.equal(speech.vectors[:, 0], torch.arange(1204.0))
 
 
+class Listening(torch.nn.Module):
+    """Embeds a frame as its features, which count half frames."""
+
+    out_dim = 2
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def listen(self, waveform):
+        self.calls += 1
+        return torch.arange(2.0 * -(-len(waveform) // 640))[:, None]
+
+    def forward(self, waveform, num_frames, first=0, *, features=None):
+        return features[0, 2 * first : 2 * (first + num_frames)].view(1, num_frames, 2)
+
+
+def test_a_whole_clip_is_listened_to_once():
+    encoder = Listening()
+    speech = embed_speech(encoder, torch.zeros(640 * 1203 + 1))
+    assert torch.equal(speech.vectors.flatten(), torch.arange(2408.0))
+    assert encoder.calls == 2, "the clip and silence"
+
+
 def test_times_are_exact_on_the_grid_and_interpolated_between():
     speech = Speech(torch.arange(5.0)[:, None], torch.zeros(5), torch.tensor([-1.0]))
     vectors, silence = speech.at([0.0, 0.04, 0.0800003, 0.1, 0.16])
