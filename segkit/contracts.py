@@ -5,7 +5,7 @@ Letters: B batch, T frames, N samples, R regions, C channels, H W, L style layer
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -85,16 +85,27 @@ class Loss(Protocol):
 
 
 def encode_audio(
-    encoder: AudioEncoder,
+    encoder: Any,
     waveform: Tensor,
     num_frames: int,
     first: int = 0,
     features: Tensor | None = None,
 ) -> Tensor:
-    """Call an audio encoder, with the clip's features if it is one that listens to whole clips."""
+    """Call an audio encoder, with the clip's features if it is one that listens to whole clips.
+
+    Args:
+        encoder: an `AudioEncoder`.
+        waveform: ``B N``.
+        num_frames: T.
+        first: index of the first frame wanted.
+        features: ``B F C``; None if there are none.
+
+    Returns:
+        ``B T D``.
+    """
     if features is None or not hasattr(encoder, "listen"):
         return encoder(waveform, num_frames, first)
-    return encoder(waveform, num_frames, first, features=features)  # type: ignore[call-arg]
+    return encoder(waveform, num_frames, first, features=features)
 
 
 def check_shape(tensor: Tensor, pattern: str, *, name: str, remedy: str = "") -> dict[str, int]:

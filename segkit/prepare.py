@@ -83,7 +83,7 @@ def prepare_folder(
     Source: paper section 4.1 (25 fps, 512 px, masks from a face parser). Paper: crop not given;
     ours: eyes and mouth at fixed places, see `segkit.faces.alignment`.
     """
-    from segkit.talk.progress import counted, progress_bars
+    from segkit.progress import counted, progress_bars
 
     source, out = Path(source), Path(out)
     videos = find_videos(source, out)

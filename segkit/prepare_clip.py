@@ -71,8 +71,8 @@ class ClipMaker:
             MediaError: the file cannot be read, has no sound, or shows a face for too short a time.
             ValueError: no face, or several and none chosen.
         """
+        from segkit.crop_labels import parse_crops
         from segkit.faces import apply_transform, crop_transforms, track_face, warp_crop
-        from segkit.talk.parsing import parse_crops
 
         waveform = load_audio(video)
         with VideoReader(video) as reader:

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if parsed.launcher == "pytorch":
         os.environ.setdefault("LOCAL_RANK", str(parsed.local_rank))
     elif int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        sys.exit("error: several processes were started (WORLD_SIZE > 1); add --launcher pytorch")
+        _fail("several processes were started (WORLD_SIZE > 1); add --launcher pytorch")
     # A config may import a class of the user's own from the current directory.
     sys.path.append(os.getcwd())
     # Only now the slow imports: a typing error above costs nothing.
@@ -116,13 +116,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _fail(error: Exception) -> NoReturn:
+def _fail(error: Exception | str) -> NoReturn:
     """End with the error's own sentence; ``SEGKIT_DEBUG=1`` shows where it came from."""
     from segkit.cli.errors import EXIT_USER_ERROR, sentence
 
-    if os.environ.get("SEGKIT_DEBUG"):
+    if isinstance(error, Exception) and os.environ.get("SEGKIT_DEBUG"):
         raise error
-    print(f"error: {sentence(error)}", file=sys.stderr)
+    text = sentence(error) if isinstance(error, Exception) else error
+    print(f"error: {text}", file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
 
 
@@ -137,7 +138,7 @@ def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
     try:
         return dict(parser.parse_args(["--pairs", *pairs]).pairs)
     except ValueError as error:
-        sys.exit(f"error: --cfg-options: expected KEY=VALUE, got {' '.join(pairs)} ({error})")
+        _fail(f"--cfg-options: expected KEY=VALUE, got {' '.join(pairs)} ({error})")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from segkit.progress import progress_bars
 from segkit.registry import PARSERS
 from segkit.talk.budget import Budget
 from segkit.talk.bundle import Bundle, check_writable, load_bundle, save_bundle
@@ -21,7 +22,6 @@ from segkit.talk.fit_masks import MaskFit, fit_masks, predicted_labels
 from segkit.talk.identity import encode_styles
 from segkit.talk.job import PARSER
 from segkit.talk.person_clip import PersonClip, read_person
-from segkit.talk.progress import progress_bars
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segkit.crop_labels import parse_crops
 from segkit.edits import swap
 from segkit.faces import (
     NoFaceError,
@@ -23,7 +24,6 @@ from segkit.faces import (
 from segkit.regions import RegionScheme, one_hot
 from segkit.talk.bundle import Bundle
 from segkit.talk.masks import shrunk
-from segkit.talk.parsing import parse_crops
 from segkit.talk.sources import read_picture
 
 _NUM_STYLE_FRAMES = 6

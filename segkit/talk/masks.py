@@ -1,4 +1,4 @@
-"""Label maps between the source, TSG and SGI: sizes, hidden halves, and back to pixels."""
+"""Label maps between the source, TSG and SGI: sizes, and back to pixels."""
 
 from __future__ import annotations
 
@@ -25,13 +25,6 @@ def compose_labels(labels: np.ndarray, logits: Tensor) -> np.ndarray:
     composed = labels.copy()
     composed[side // 2 :] = logits[:, side // 2 :].argmax(0).to(torch.uint8).cpu().numpy()
     return composed
-
-
-def hidden_lower_half(mask: Tensor) -> Tensor:
-    """Zero all planes below the middle: the pose, without the answer (section 3.2)."""
-    pose = mask.clone()
-    pose[..., pose.shape[-2] // 2 :, :] = 0
-    return pose
 
 
 def shrunk(labels: Tensor, side: int) -> Tensor:

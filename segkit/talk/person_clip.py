@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from segkit.audio import load_audio
 from segkit.contracts import FPS
+from segkit.crop_labels import parse_crops
 from segkit.faces import apply_transform, closed_mouth_score, crop_transforms, track_face, warp_crop
-from segkit.talk.parsing import parse_crops
-from segkit.talk.progress import counted
+from segkit.progress import counted
 from segkit.video import MediaError, VideoReader, at_fps
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from torch import nn
 from segkit.contracts import SAMPLE_RATE
 from segkit.edits import composite
 from segkit.faces import FaceTrack, apply_transform, crop_transforms, track_face
+from segkit.progress import counted, progress_bars
 from segkit.talk.bundle import Bundle
 from segkit.talk.identity import (
     Identity,
@@ -28,7 +29,6 @@ from segkit.talk.identity import (
 from segkit.talk.job import Job, prepare_job
 from segkit.talk.matte import PersonMatte
 from segkit.talk.paste import lay_over
-from segkit.talk.progress import counted, progress_bars
 from segkit.talk.sources import FilmSource, PictureSource
 from segkit.talk.speech import Speech, embed_speech
 from segkit.talk.stopwatch import Stopwatch

@@ -88,7 +88,7 @@ def embed_speech(encoder: nn.Module, waveform: Tensor) -> Speech:
 
 def listened(encoder: nn.Module, waveform: Tensor) -> Tensor | None:
     """Return the features ``1 F C`` of a clip's speech ``N``, if the encoder works on any."""
-    return encoder.listen(waveform)[None] if hasattr(encoder, "listen") else None
+    return encoder.listen(waveform)[None] if hasattr(encoder, "listen") else None  # type: ignore[operator]
 
 
 def silence_gate(waveform: Tensor) -> Tensor:

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segkit.crop_labels import batched, parse_crops
 from segkit.edits import BlinkSchedule, blink
 from segkit.faces import apply_transform, warp_crop
+from segkit.halves import pose_of
 from segkit.regions import RegionScheme, one_hot
 from segkit.talk.bundle import Bundle
 from segkit.talk.identity import Identity
-from segkit.talk.masks import compose_labels, hidden_lower_half, shrunk, to_pixels
-from segkit.talk.parsing import batched, parse_crops
+from segkit.talk.masks import compose_labels, shrunk, to_pixels
 from segkit.talk.sources import Played
 from segkit.talk.speech import Speech
 
@@ -121,7 +122,7 @@ def speaking(
             # Silence sounds like silence, whatever noise the recording has there.
             audio = torch.lerp(audio, speech.silent_vector.expand_as(audio), silence[:, None])
             labels = _stacked(shot.labels for shot in faces).to(audio.device)
-            pose = hidden_lower_half(one_hot(shrunk(labels, bundle.mask_size), len(bundle.scheme)))
+            pose = pose_of(one_hot(shrunk(labels, bundle.mask_size), len(bundle.scheme)))
             logits = bundle.modules["mask_decoder"](
                 pose, reference.expand(len(faces), -1, -1, -1), audio
             )

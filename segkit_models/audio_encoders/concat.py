@@ -30,8 +30,8 @@ class Concat(nn.Module):
     Raises:
         ValueError: no encoder, or several that listen to whole clips.
 
-    Source: section 3.2 (local and global speech); modality dropout of AV-HuBERT (Shi et al. 2022); Paper: fusion not given; ours: TalkLip's, a
-        linear layer over both.
+    Source: section 3.2 (local and global speech); modality dropout of AV-HuBERT (Shi et al. 2022).
+    Paper: fusion not given; ours: TalkLip's, a linear layer over both.
     """
 
     def __init__(
@@ -55,7 +55,10 @@ class Concat(nn.Module):
         if listening:
             # An attribute only if there is one: its presence tells that features are wanted.
             self.listen = listening[0].listen
-        width = sum(int(encoder.out_dim) for encoder in self.encoders)
+        width = 0
+        for encoder in self.encoders:
+            assert isinstance(encoder.out_dim, int)
+            width += encoder.out_dim
         self.mix = ConvBlock(width, out_dim, kernel_size=1, padding=0, norm=norm)
 
     def forward(

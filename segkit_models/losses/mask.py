@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segkit.contracts import check_shape
+from segkit.halves import lower_half
 from segkit.registry import LOSSES
-from segkit_models.layers.halves import lower_half
 
 
 @LOSSES.register

@@ -9,9 +9,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segkit.contracts import check_shape
+from segkit.halves import lower_half
 from segkit.regions import one_hot
 from segkit_models.experts.syncnet import SegmentationSyncNet, sync_probability
-from segkit_models.layers.halves import lower_half
 from segkit_models.losses.sync import SyncBinaryCrossEntropy, SyncContrast
 from segkit_models.talking.augment import augment_mel, soften_masks
 

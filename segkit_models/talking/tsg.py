@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from segkit.audio import MelFrontEnd, mel_windows
 from segkit.contracts import SAMPLES_PER_FRAME, check_shape, encode_audio
+from segkit.halves import lower_half, pose_of, with_upper_half_of
 from segkit.regions import one_hot
 from segkit.registry import AUDIO_ENCODERS, LOSSES, MASK_DECODERS
 from segkit_models.experts.syncnet import SegmentationSyncNet
-from segkit_models.layers.halves import lower_half, pose_of, with_upper_half_of
 from segkit_models.losses.mask import WeightedCrossEntropy
 from segkit_models.losses.sync import SyncLoss
 from segkit_models.talking.augment import augment_waveform

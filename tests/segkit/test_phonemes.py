@@ -96,7 +96,7 @@ def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "hama.asr", None)
     segkit.phonemes._network.cache_clear()
     try:
-        with pytest.raises(ImportError, match="pip install hama.*such as MelCNN"):
+        with pytest.raises(ImportError, match=r"pip install hama.*such as MelCNN"):
             PhonemeRecogniser()
     finally:
         segkit.phonemes._network.cache_clear()

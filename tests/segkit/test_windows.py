@@ -147,7 +147,6 @@ class TestTalkingMaskWindows:
         with pytest.raises(ValueError, match=r"at least 0\.2 s for 5 frames"):
             TalkingMaskWindows(root, context_s=0.1)
 
-
     def test_features_are_those_of_the_same_stretch(self, root: Path) -> None:
         class Numbers:
             """Tells of every half frame which one it is, counted from 1."""

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from segkit.faces import NoFaceError, SeveralFacesError
+from segkit.progress import progress_bars
 from segkit.talk.budget import BestWeights, Budget
 from segkit.talk.bundle import load_bundle
 from segkit.talk.fit import fit
 from segkit.talk.fit_images import enlarge
 from segkit.talk.fit_masks import class_weights
-from segkit.talk.progress import progress_bars
 from segkit.video import MediaError
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from segkit.halves import lower_half, pose_of, with_upper_half_of
 from segkit_models.layers.convolution import ConvBlock, UpBlock, make_norm, scale_width
-from segkit_models.layers.halves import lower_half, pose_of, with_upper_half_of
 from segkit_models.layers.mel_tower import make_mel_tower
 
 

@@ -8,9 +8,9 @@ from mmengine.optim import OptimWrapper
 from torch.nn import functional
 
 from segkit.audio import MelFrontEnd, mel_windows
+from segkit.halves import pose_of
 from segkit.regions import one_hot
 from segkit_models.experts.syncnet import sync_probability
-from segkit_models.layers.halves import pose_of
 from segkit_models.losses import MaskL1
 from segkit_models.talking.tsg import TSG
 
