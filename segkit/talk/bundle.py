@@ -268,21 +268,32 @@ def _stored(value: Tensor, *, half: bool) -> Tensor:
 
 
 def _plain_config(registry: Registry, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace a class by its registered name and check that JSON gives back the rest."""
-    plain = dict(config)
-    kind = plain.get("type")
-    name = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
-    plain["type"] = name
-    if registry.get(name) is not kind and not isinstance(kind, str):
-        raise BundleError(
-            f"{registry.family}: {kind} is not registered; a bundle names its parts, so register it"
-        )
+    """Replace classes by their registered names and check that JSON gives back the rest."""
+    plain = _with_names(registry, config)
     try:
         return json.loads(json.dumps(plain))
     except TypeError as error:
         raise BundleError(
-            f"{registry.family}: the arguments of {name} are not plain data: {error}"
+            f"{registry.family}: the arguments of {plain['type']} are not plain data: {error}"
         ) from error
+
+
+def _with_names(registry: Registry, config: Any) -> Any:
+    """Name the class of a component, and of the components among its arguments."""
+    if isinstance(config, (list, tuple)):
+        return [_with_names(registry, item) for item in config]
+    if not isinstance(config, Mapping):
+        return config
+    plain = {key: _with_names(registry, value) for key, value in config.items()}
+    kind = plain.get("type")
+    if isinstance(kind, type):
+        plain["type"] = kind.__name__
+        if registry.get(kind.__name__) is not kind:
+            raise BundleError(
+                f"{registry.family}: {kind} is not registered; a bundle names its parts, so "
+                "register it"
+            )
+    return plain
 
 
 def _check_person(bundle: Bundle, path: Path) -> None:

@@ -121,9 +121,16 @@ def _literal(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-def _with_plain_type(config: dict[str, Any]) -> dict[str, Any]:
-    """Shorten ``package.module.Name`` to the registered name."""
-    return {**config, "type": str(config["type"]).rpartition(".")[2]}
+def _with_plain_type(config: Any) -> Any:
+    """Shorten each ``package.module.Name`` to the registered name, in components of components too."""
+    if isinstance(config, (list, tuple)):
+        return [_with_plain_type(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: str(value).rpartition(".")[2] if key == "type" else _with_plain_type(value)
+        for key, value in config.items()
+    }
 
 
 def _state_of(state: dict[str, Tensor], part: str, path: str | Path) -> dict[str, Tensor]:

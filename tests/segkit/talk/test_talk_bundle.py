@@ -12,6 +12,7 @@ from segkit.talk.bundle import (
     save_bundle,
 )
 from segkit.talk.from_checkpoints import bundle_from_checkpoints
+from segkit_models.audio_encoders import Concat, MelCNN
 
 PERSON = {
     "reference_labels": torch.full((64, 64), 6, dtype=torch.uint8),
@@ -182,8 +183,20 @@ def checkpoint(path, bundle, parts, *, average=False):
 
 
 def _arguments(config):
-    config = {**config, "type": f"segkit_models.family.module.{config['type']}"}
+    config = _long_names(config)
     return ", ".join(f"{key}={value!r}" for key, value in config.items())
+
+
+def _long_names(config):
+    """Name classes as a config's text does, with their modules."""
+    if isinstance(config, list):
+        return [_long_names(item) for item in config]
+    if isinstance(config, dict):
+        return {
+            key: f"segkit_models.family.module.{value}" if key == "type" else _long_names(value)
+            for key, value in config.items()
+        }
+    return config
 
 
 def test_checkpoints_become_a_bundle_with_the_averaged_weights(tmp_path, tiny_bundle):
@@ -195,6 +208,22 @@ def test_checkpoints_become_a_bundle_with_the_averaged_weights(tmp_path, tiny_bu
     assert made.configs == tiny_bundle.configs
     assert (made.size, made.mask_size) == (64, 64)
     before, after = state_of(tiny_bundle), state_of(made)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_components_of_components_are_named_and_rebuilt(tmp_path, tiny_bundle):
+    local = tiny_bundle.configs["audio_encoder"]
+    by_class = {"type": Concat, "out_dim": 16, "encoders": [{**local, "type": MelCNN}]}
+    bundle = new_bundle({**tiny_bundle.configs, "audio_encoder": by_class}, size=64)
+    named = bundle.configs["audio_encoder"]
+    assert (named["type"], named["encoders"][0]["type"]) == ("Concat", "MelCNN")
+    tsg = checkpoint(tmp_path / "tsg.pth", bundle, ["audio_encoder", "mask_decoder"])
+    sgi = checkpoint(tmp_path / "sgi.pth", bundle, ["region_encoder", "generator"])
+    made = bundle_from_checkpoints(tsg=tsg, sgi=sgi)
+    assert made.configs == bundle.configs
+    save_bundle(tmp_path / "b.safetensors", made)
+    before, after = state_of(bundle), state_of(load_bundle(tmp_path / "b.safetensors"))
+    assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
