@@ -34,6 +34,7 @@ MOUTH_LANDMARKS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 3
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path, help="clip folder")
     parser.add_argument("bundle", nargs="?", help="bundle to score; the built-in one by default")

@@ -122,7 +122,7 @@ def _literal(node: ast.expr) -> Any:
 
 
 def _with_plain_type(config: Any) -> Any:
-    """Shorten each ``package.module.Name`` to the registered name, in components of components too."""
+    """Shorten each ``package.module.Name`` to the registered name, at any depth."""
     if isinstance(config, (list, tuple)):
         return [_with_plain_type(item) for item in config]
     if not isinstance(config, dict):

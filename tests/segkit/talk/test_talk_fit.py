@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +10,8 @@ from segkit.talk.budget import BestWeights, Budget
 from segkit.talk.bundle import load_bundle
 from segkit.talk.fit import fit
 from segkit.talk.fit_images import enlarge
-from segkit.talk.fit_masks import class_weights
+from segkit.talk.fit_masks import MaskFit, class_weights, fit_masks
+from segkit.talk.person_clip import PersonClip
 from segkit.video import MediaError
 
 
@@ -167,3 +169,72 @@ def test_small_regions_weigh_more_and_the_mean_weight_is_one():
     assert float(weights[1] / weights[0]) == pytest.approx(math.sqrt(96 / 4))
     assert float(weights[0] * 0.96 + weights[1] * 0.04) == pytest.approx(1.0)
     assert weights.max() <= 20
+
+
+class HalfFrames(torch.nn.Module):
+    """Embeds a frame as its two features, which count half frames from the clip's start."""
+
+    out_dim = 2
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def listen(self, waveform):
+        return torch.arange(2.0 * len(waveform) // 640)[:, None]
+
+    def forward(self, waveform, num_frames, first=0, *, features=None):
+        return self.scale * features[:, 2 * first : 2 * (first + num_frames)].view(
+            len(waveform), num_frames, 2
+        )
+
+
+class Recorder(torch.nn.Module):
+    """A mask decoder that keeps what it hears and answers with its bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(12))
+        self.heard = []
+
+    def forward(self, pose, reference, audio):
+        self.heard += audio.tolist()
+        return self.bias.view(1, -1, 1, 1).expand_as(pose)
+
+    def shift_logits(self, offsets):
+        self.bias += offsets
+
+
+def mask_fit(tiny_bundle):
+    tiny_bundle.modules["audio_encoder"] = HalfFrames()
+    tiny_bundle.modules["mask_decoder"] = Recorder()
+    labels = torch.full((6, 64, 64), 6, dtype=torch.uint8)
+    labels[:, 40:50, 20:44] = 1
+    numbers = torch.tensor([0, 1, 2, 7, 8, 11])
+    person = PersonClip(
+        torch.zeros(6, 3, 64, 64, dtype=torch.uint8),
+        labels,
+        np.zeros((6, 468, 2), np.float32),
+        numbers,
+        torch.zeros(640 * 12),
+        1.0,
+    )
+    place = torch.device("cpu")
+    return MaskFit(tiny_bundle, person, held_out=0, seed=0, device=place), numbers
+
+
+def test_a_fit_hears_each_frame_by_its_number_in_the_clip(tiny_bundle):
+    fit_, numbers = mask_fit(tiny_bundle)
+    fit_.check(fit_.parts, 0, 6)
+    heard = torch.tensor(tiny_bundle.modules["mask_decoder"].heard)
+    assert torch.equal(heard[:, 0], 2.0 * numbers)
+    assert torch.equal(heard[:, 1], 2.0 * numbers + 1)
+
+
+def test_class_weights_do_not_spread_small_regions_after_a_fit(tiny_bundle):
+    fit_, _ = mask_fit(tiny_bundle)
+    with progress_bars(show=False) as bars:
+        fit_masks(fit_, Budget(1.0, bars, "masks", steps=1), learning_rate=0.0)
+    shift = tiny_bundle.modules["mask_decoder"].bias
+    torch.testing.assert_close(shift, -0.75 * fit_.weights.log())
+    assert shift[1] < shift[6] < 0.3, "lips are rarer than skin"
