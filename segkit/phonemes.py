@@ -41,7 +41,9 @@ class PhonemeRecogniser:
     num_features = 191
 
     def __init__(self) -> None:
-        self._network = _network()
+        # Fail now if it cannot be loaded. It is not kept here: a copy of this object, or of a
+        # network that holds it, would free the one engine of the process twice.
+        _network()
 
     def __call__(self, waveform: Tensor) -> Tensor:
         """Describe a whole clip's speech.
@@ -66,7 +68,7 @@ class PhonemeRecogniser:
         return torch.from_numpy(np.concatenate(pieces)).to(waveform.device)
 
     def _recognise(self, samples: np.ndarray, num_steps: int) -> np.ndarray:
-        network = self._network
+        network = _network()
         padded = np.pad(samples, (0, max(0, num_steps * _STEP - len(samples))))
         log_p, lengths = network.session.run(
             [network._log_probs_output_name, network._out_lengths_output_name],

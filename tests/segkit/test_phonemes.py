@@ -1,5 +1,8 @@
 """Phoneme features: right on real speech, in step with the frames, made once."""
 
+import copy
+import gc
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +58,16 @@ def test_chunks_hear_what_the_whole_says(
     assert whole.shape == chunked.shape
     assert (whole - chunked).abs().mean() < 0.02, "the mean difference of strangers is 0.2"
     assert np.corrcoef(whole.flatten(), chunked.flatten())[0, 1] > 0.95
+
+
+def test_copies_share_the_engine(recogniser: PhonemeRecogniser) -> None:
+    """A training copies its networks; the copy's end must not be that of the engine."""
+    before = recogniser(speech_like(1.0))
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(recogniser)))
+    assert torch.equal(twin(speech_like(1.0)), before)
+    del twin
+    gc.collect()
+    assert torch.equal(recogniser(speech_like(1.0)), before)
 
 
 def test_outside_the_clip_nothing_is_heard() -> None:
