@@ -23,7 +23,8 @@ model = dict(
     syncnet=dict(type=SegmentationSyncNet, num_regions=12, size=256, num_frames=5),
 )
 
-# Paper: batch 8. Ours: 64, as the recipe it cites; cosine losses over 8 pairs hardly leave 0.69.
+# Paper: batch 8. Ours: 64, as the recipe it cites; cosine losses over 8 windows hardly leave 0.69,
+# and a mask looks for its own speech among those of the batch.
 train_dataloader = dict(
     batch_size=64,
     num_workers=8,

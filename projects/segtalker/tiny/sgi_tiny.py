@@ -72,7 +72,7 @@ optim_wrapper = dict(
     generator=dict(
         modules=("region_encoder", "generator"),
         precision="bfloat16",
-        optimizer=dict(type=Adam, lr=1e-3, betas=(0.9, 0.999)),
+        optimizer=dict(type=Adam, lr=2e-3, betas=(0.5, 0.99)),
         clip_grad=dict(max_norm=1.0),
     ),
     discriminator=dict(precision="bfloat16", optimizer=dict(type=Adam, lr=5e-4, betas=(0.0, 0.99))),
@@ -81,7 +81,7 @@ param_scheduler = [
     dict(type=LinearLR, start_factor=0.1, end=200),
     dict(type=CosineAnnealingLR, begin=200, eta_min=1e-5),
 ]
-train_cfg = dict(max_iters=12_000)
+train_cfg = dict(max_iters=4_000)
 
 default_hooks = dict(checkpoint=dict(type=SaveCheckpoint, interval=500, keep=2))
 custom_hooks = [

@@ -1,11 +1,12 @@
 """SyncNet of masks and speech at 128 px: the expert of the built-in model.
 
 Reproduces: projects/segtalker/syncnet.py, smaller, on synthetic faces.
-Hardware: a laptop's CPU; one core makes about 0.7 s of an iteration.
+Hardware: a laptop's CPU; one core makes about 0.45 s of an iteration, half an hour in all.
 Data: ``segkit synth --out data/synthetic``; another root by ``--data DIR`` or ``SEGKIT_DATA``.
 Run: ``segkit train syncnet_tiny --data data/synthetic``.
-Aim: held-out accuracy well above 0.81 on unseen people and voices (0.81 is the paper's, on real
-data). Seen so far: 0.63 after 600 iterations.
+Seen (600 clips of 4 s, seed 0): balanced accuracy 0.928 on 768 windows of unseen people and voices
+(0.966 in sync, 0.891 off sync); the paper's 0.81 is of real data.
+Differs from syncnet.py: four regions, bfloat16, a faster learning rate.
 """
 
 from mmengine.optim import CosineAnnealingLR, LinearLR

@@ -28,8 +28,7 @@ data_root = "data/synthetic"
 sync_begin = 3_000
 
 # Batch norm: with group norm the decoder learns to ignore the speech, whose share of the features
-# fades from block to
-# block (seen here: the same mouth for every sentence after 600 iterations).
+# fades from block to block (seen here: the same mouth for every sentence after 600 iterations).
 model = dict(
     type=TSG,
     audio_encoder=dict(
