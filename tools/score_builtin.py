@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from segkit.clips import Clip, ClipFolder
+from segkit.decisions import decide
 from segkit.faces import FaceDetector, FaceMesh
 from segkit.halves import pose_of, with_upper_half_of
 from segkit.regions import SCHEME_12, one_hot
@@ -97,7 +98,7 @@ def spoken(
     pose = pose_of(one_hot(labels, len(SCHEME_12)))
     shape = one_hot(reference[None], len(SCHEME_12)).expand_as(pose)
     logits = bundle.modules["mask_decoder"](pose, shape, audio)
-    return with_upper_half_of(logits.argmax(1).to(labels.dtype), labels)
+    return with_upper_half_of(decide(logits, bundle.scheme), labels)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segkit.contracts import SAMPLES_PER_FRAME, encode_audio
+from segkit.decisions import decide
 from segkit.halves import pose_of
 from segkit.phonemes import cut_features
 from segkit.regions import one_hot
@@ -91,7 +92,7 @@ class MaskFit:
         half = labels.shape[1] // 2
         found, truth = logits[:, :, half:], labels[:, half:].long()
         loss = functional.cross_entropy(found, truth, weight=self.weights)
-        predicted = torch.isin(found.argmax(1), self.speaking)
+        predicted = torch.isin(decide(found, self.bundle.scheme), self.speaking)
         true = torch.isin(truth, self.speaking)
         union = (predicted | true).sum().clamp_min(1)
         return float(loss), float((predicted & true).sum() / union)
@@ -261,7 +262,7 @@ def predicted_labels(fit: MaskFit, *, batch_size: int = 16) -> Tensor:
         logits = fit.predict(fit.parts, labels, reference, fit.speech[picked], features)
         composed = labels.clone()
         half = labels.shape[1] // 2
-        composed[:, half:] = logits[:, :, half:].argmax(1).to(labels.dtype)
+        composed[:, half:] = decide(logits[:, :, half:], fit.bundle.scheme)
         found.append(composed)
     return torch.cat(found)
 

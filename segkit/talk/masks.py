@@ -6,13 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segkit.decisions import decide
+from segkit.regions import RegionScheme
 
-def compose_labels(labels: np.ndarray, logits: Tensor) -> np.ndarray:
+
+def compose_labels(labels: np.ndarray, logits: Tensor, scheme: RegionScheme) -> np.ndarray:
     """Turn logits into the generator's label map.
 
     Args:
         labels: source labels ``S S``, whose upper half is kept.
         logits: ``R M M``; enlarged before the decision, so that borders stay smooth.
+        scheme: of the labels.
 
     Returns:
         uint8 ``S S``.
@@ -23,7 +27,7 @@ def compose_labels(labels: np.ndarray, logits: Tensor) -> np.ndarray:
             logits[None], (side, side), mode="bilinear", align_corners=False
         )[0]
     composed = labels.copy()
-    composed[side // 2 :] = logits[:, side // 2 :].argmax(0).to(torch.uint8).cpu().numpy()
+    composed[side // 2 :] = decide(logits[None, :, side // 2 :], scheme)[0].cpu().numpy()
     return composed
 
 

@@ -191,7 +191,7 @@ def finish_labels(shot: Shot, scheme: RegionScheme, *, closing: float) -> None:
     """Put the spoken lower half under the source's upper half, and let the eyes blink."""
     assert shot.labels is not None
     assert shot.logits is not None
-    spoken = compose_labels(shot.labels, shot.logits)
+    spoken = compose_labels(shot.labels, shot.logits, scheme)
     shot.spoken = blink(spoken, closing, scheme=scheme) if closing > 0 else spoken
     shot.logits = None
 
