@@ -23,13 +23,21 @@ class Budget:
         bars: where progress shows.
         title: of the bar.
         steps: a number of steps instead of the time, for a training that can be repeated.
+        most_steps: ends before the time is used up, where more steps would do harm.
     """
 
     def __init__(
-        self, seconds: float, bars: Progress, title: str, *, steps: int | None = None
+        self,
+        seconds: float,
+        bars: Progress,
+        title: str,
+        *,
+        steps: int | None = None,
+        most_steps: int | None = None,
     ) -> None:
         self.seconds = seconds
         self.steps = steps
+        self.most_steps = most_steps
         self.step = 0
         self._bars = bars
         self._task = bars.add_task(title, total=1000, note="")
@@ -40,7 +48,9 @@ class Budget:
         """Used part of the budget, in [0, 1]."""
         if self.steps is not None:
             return min(self.step / max(self.steps, 1), 1.0)
-        return min((time.perf_counter() - self._begun) / max(self.seconds, 1e-9), 1.0)
+        time_share = (time.perf_counter() - self._begun) / max(self.seconds, 1e-9)
+        step_share = 0.0 if self.most_steps is None else self.step / max(self.most_steps, 1)
+        return min(max(time_share, step_share), 1.0)
 
     def __iter__(self) -> Iterator[int]:
         while self.share < 1:

@@ -136,6 +136,7 @@ def test_a_budget_ends_by_steps_and_by_time():
         budget = Budget(1e9, bars, "x", steps=7)
         assert list(budget) == list(range(7))
         assert budget.share == 1
+        assert len(list(Budget(1e9, bars, "x", most_steps=5))) == 5
         assert list(Budget(0, bars, "x")) == []
         rates = []
         budget = Budget(1e9, bars, "x", steps=200)
