@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segkit.regions import SCHEME_12
-from segkit.talk.paste import blend_alpha, lay_over, match_colours
+from segkit.talk.paste import blend_alpha, keep_grain, lay_over, match_colours
 
 SIZE = 64
 SKIN, NECK = SCHEME_12.index("skin"), SCHEME_12.index("neck")
@@ -98,3 +98,33 @@ def test_outside_the_blend_the_frame_stays_bit_for_bit():
     assert not changed[10:74, 20:84][alpha == 0].any()
     changed[10:74, 20:84] = False
     assert not changed.any()
+
+
+def textured_pictures():
+    """A smooth face, and a source whose pores and broad shade differ from it."""
+    random = np.random.default_rng(3)
+    generated = np.full((SIZE, SIZE, 3), 120, np.uint8)
+    pores = 12 * random.choice([-1.0, 1.0], (SIZE, SIZE, 1))
+    shade = np.linspace(-30, 30, SIZE)[:, None, None]
+    return generated, np.rint(120 + shade + pores).astype(np.uint8).repeat(3, 2), pores
+
+
+def test_skin_keeps_the_grain_of_the_source_and_nothing_broader():
+    generated, source, pores = textured_pictures()
+    labels = np.full((SIZE, SIZE), SCHEME_12.index("skin"), np.uint8)
+    kept = keep_grain(generated, source, labels, labels).astype(float) - 120
+    inside = (slice(8, -8), slice(8, -8), 0)
+    assert np.corrcoef(kept[inside].ravel(), pores[8:-8, 8:-8, 0].ravel())[0, 1] > 0.85
+    assert abs(kept[8:24, 8:-8].mean()) < 1, "the shade of the source is up to 30 here"
+
+
+def test_lips_and_edited_skin_keep_nothing_of_the_source():
+    generated, source, _ = textured_pictures()
+    labels = np.full((SIZE, SIZE), SCHEME_12.index("skin"), np.uint8)
+    edited = keep_grain(generated, source, labels, labels, edited=["skin"])
+    assert np.array_equal(edited, generated)
+    spoken = labels.copy()
+    spoken[30:36, 20:44] = SCHEME_12.index("lip")
+    kept = keep_grain(generated, source, labels, spoken)
+    assert np.array_equal(kept[30:36, 20:44], generated[30:36, 20:44])
+    assert (kept[5:20] != generated[5:20]).any()
