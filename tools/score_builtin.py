@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -44,19 +45,34 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=60, help="score this many clips at most")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of four clips")
     args = parser.parse_args()
-    bundle = load_bundle(args.bundle)
     clips = ClipFolder(args.data).clips(args.split)[: args.clips]
+    rows, psnr, sheet = score(load_bundle(args.bundle), clips, every=args.every)
+    print(f"{len(clips)} clips of {args.data} ({args.split}), every {args.every}th frame")
+    print(f"{'mouth from':14s}  IoU lips  interior  both  opening corr.  landmark distance (px)")
+    for name, values in rows.items():
+        lips, inside, both, opening, distance = np.nanmean(values, axis=0)
+        print(
+            f"{name:14s}  {lips:8.3f}  {inside:8.3f}  {both:.3f}  {opening:13.2f}  {distance:.2f}"
+        )
+    print(f"pictures from true masks: PSNR {np.mean(psnr):.2f} dB")
+    if args.sheet:
+        cv2.imwrite(str(args.sheet), np.vstack(sheet)[..., ::-1])
+
+
+def score(
+    bundle: Bundle, clips: Sequence[Clip], *, every: int
+) -> tuple[dict[str, list[list[float]]], list[float], list[np.ndarray]]:
+    """Return the numbers of each clip by mouth, the PSNR of each clip, and rows of a sheet."""
     rows: dict[str, list[list[float]]] = defaultdict(list)
     psnr, sheet = [], []
     for number, clip in enumerate(clips):
-        frames = range(0, clip.num_frames, args.every)
+        frames = range(0, clip.num_frames, every)
         images, labels = clip.frames(frames), torch.from_numpy(clip.masks(frames))
         reference = labels[int((labels == MOUTH).sum((1, 2)).argmin())]
         other = clips[(number + len(clips) // 2) % len(clips)]
-        frozen = reference.expand_as(labels)
         mouths = {
             "own speech": spoken(bundle, clip, labels, reference, frames),
-            "frozen": with_upper_half_of(frozen, labels),
+            "frozen": with_upper_half_of(reference.expand_as(labels), labels),
             "other speech": spoken(bundle, other, labels, reference, frames),
         }
         styles = codes(bundle, images[:1], labels[:1])
@@ -75,17 +91,8 @@ def main() -> None:
                     np.hstack(SCHEME_12.colourise(masks[picked].numpy())),
                 ]
         error = picture(bundle, styles, labels).astype(float) - images
-        psnr.append(10 * np.log10(255**2 / np.square(error).mean((1, 2, 3))).mean())
-    print(f"{len(clips)} clips of {args.data} ({args.split}), every {args.every}th frame")
-    print(f"{'mouth from':14s}  IoU lips  interior  both  opening corr.  landmark distance (px)")
-    for name, values in rows.items():
-        lips, inside, both, opening, distance = np.nanmean(values, axis=0)
-        print(
-            f"{name:14s}  {lips:8.3f}  {inside:8.3f}  {both:.3f}  {opening:13.2f}  {distance:.2f}"
-        )
-    print(f"pictures from true masks: PSNR {np.mean(psnr):.2f} dB")
-    if args.sheet:
-        cv2.imwrite(str(args.sheet), np.vstack(sheet)[..., ::-1])
+        psnr.append(float((10 * np.log10(255**2 / np.square(error).mean((1, 2, 3)))).mean()))
+    return rows, psnr, sheet
 
 
 @torch.no_grad()
