@@ -34,8 +34,8 @@ _MASK_SHARE = 0.3
 """Most of the time that speech -> masks may take; drawing takes the rest."""
 
 _MASK_PASSES = 8
-"""Passes over the film for speech -> masks; more learn its sentences by heart (seen here: after 16
-the mouth of new sentences overlaps less)."""
+"""Passes over the film for speech -> masks; more learn its sentences by heart (seen on one clip:
+lips and mouth of new sentences overlap by 0.775, after 17 passes by 0.754)."""
 
 _MASK_BATCH = 8
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segkit.contracts import SAMPLES_PER_FRAME, encode_audio
-from segkit.decisions import decide
+from segkit.decisions import PRIOR_CORRECTION, decide
 from segkit.halves import pose_of
 from segkit.phonemes import cut_features
 from segkit.regions import one_hot
@@ -25,10 +25,6 @@ _CONTEXT_FRAMES = 8
 """Speech cut out on each side of a frame: more than any local encoder hears."""
 
 _NUM_CHECKS = 12
-
-_PRIOR_CORRECTION = 0.75
-"""Share of the log class weights taken off the fitted logits, as in `TSG`: weights that make small
-regions learn also make lips spread over their borders."""
 
 
 class MaskFit:
@@ -215,7 +211,7 @@ def fit_masks(
     after = fit.check(parts, *held)
     decoder = fit.bundle.modules["mask_decoder"]
     if hasattr(decoder, "shift_logits"):
-        decoder.shift_logits(-_PRIOR_CORRECTION * fit.weights.log())  # type: ignore[operator]
+        decoder.shift_logits(-PRIOR_CORRECTION * fit.weights.log())  # type: ignore[operator]
     _, mouth_iou = fit.check(parts, *held)
     return {
         "steps": budget.step,

@@ -9,15 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segkit.decisions import PRIOR_CORRECTION
 from segkit.talk.bundle import PARTS, Bundle, BundleError, load_exactly, new_bundle
 
 _OF_TSG = ("audio_encoder", "mask_decoder")
 _OF_SGI = ("region_encoder", "generator")
 _AVERAGES = ("average.{}.", "{}_ema.", "ema.{}.")
 """Where a training keeps its running averages, which draw better than the last weights."""
-
-_PRIOR_CORRECTION = 0.75
-"""The default of `TSG`, whose class this package does not import."""
 
 
 def bundle_from_checkpoints(
@@ -85,7 +83,7 @@ def _logit_shift(config: dict[str, Any], state: dict[str, Tensor]) -> Tensor | N
     Minimised, it gives ``w p`` in place of ``p``; the share taken back is the training's own.
     """
     weights = state.get("mask_loss.weights")
-    share = float(config.get("prior_correction", _PRIOR_CORRECTION))
+    share = float(config.get("prior_correction", PRIOR_CORRECTION))
     return None if weights is None or not share else -share * weights.log()
 
 

@@ -37,7 +37,6 @@ class PhonemeCNN(nn.Module):
     def __init__(self, *, out_dim: int = 128, width: int = 96) -> None:
         super().__init__()
         self.out_dim = out_dim
-        self._listener: PhonemeRecogniser | None = None
         sizes: list[tuple[int, int, Any]] = [
             (PhonemeRecogniser.num_features, width, (1, 1)),
             (width, width, (1, 5)),
@@ -52,9 +51,7 @@ class PhonemeCNN(nn.Module):
 
     def listen(self, waveform: Tensor) -> Tensor:
         """Describe a whole clip's speech ``N`` once, as ``F C`` (see `PhonemeRecogniser`)."""
-        if self._listener is None:
-            self._listener = PhonemeRecogniser()
-        return self._listener(waveform)
+        return PhonemeRecogniser()(waveform)
 
     def forward(
         self, waveform: Tensor, num_frames: int, first: int = 0, *, features: Tensor | None = None

@@ -52,8 +52,8 @@ class SyncBinaryCrossEntropy(nn.Module):
 class SyncContrast(nn.Module):
     """Cross entropy of finding each mask's own speech among all the speech of a batch.
 
-    Paper: none; ours, beside the binary cross entropy, which alone learns several times slower from
-    the pairs of a batch (two sounds per mask instead of all).
+    Paper: none; ours, beside the binary cross entropy, which alone learns from two sounds per mask
+    instead of all.
 
     Args:
         temperature: divides the cosines.

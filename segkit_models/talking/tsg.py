@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from segkit.audio import MelFrontEnd, mel_windows
 from segkit.contracts import SAMPLES_PER_FRAME, check_shape, encode_audio
+from segkit.decisions import PRIOR_CORRECTION
 from segkit.halves import lower_half, pose_of, with_upper_half_of
 from segkit.regions import one_hot
 from segkit.registry import AUDIO_ENCODERS, LOSSES, MASK_DECODERS
@@ -70,7 +70,7 @@ class TSG(BaseModel):
         loss_weights: dict[str, float] | None = None,
         sync_begin: int = 50_000,
         sync_input: Literal["straight_through", "softmax"] = "straight_through",
-        prior_correction: float = 0.75,
+        prior_correction: float = PRIOR_CORRECTION,
         speech_changes: dict[str, Any] | None = None,
         data_preprocessor: nn.Module | dict[str, Any] | None = None,
     ) -> None:
@@ -177,22 +177,6 @@ class TSG(BaseModel):
         pose = pose_of(one_hot(pose_labels, self.num_regions))
         logits = self.mask_decoder(pose, one_hot(reference_labels, self.num_regions), audio)
         return with_upper_half_of(self._decide(logits, 1).to(pose_labels.dtype), pose_labels)
-
-    def talking_decoder(self) -> nn.Module:
-        """Return a copy of the mask decoder whose plain argmax decides as this model does.
-
-        Raises:
-            ValueError: a mask decoder that cannot take the correction in.
-        """
-        decoder = copy.deepcopy(self.mask_decoder).eval()
-        offsets = self._offsets()
-        if offsets is not None:
-            if not hasattr(decoder, "shift_logits"):
-                raise ValueError(
-                    f"{type(decoder).__name__} has no shift_logits; train with prior_correction=0"
-                )
-            decoder.shift_logits(offsets)
-        return decoder
 
     def _offsets(self) -> Tensor | None:
         """Return what is added to the logits before a decision, ``R``; None for nothing."""

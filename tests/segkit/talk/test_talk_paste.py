@@ -128,3 +128,17 @@ def test_lips_and_edited_skin_keep_nothing_of_the_source():
     kept = keep_grain(generated, source, labels, spoken)
     assert np.array_equal(kept[30:36, 20:44], generated[30:36, 20:44])
     assert (kept[5:20] != generated[5:20]).any()
+
+
+def test_what_is_laid_over_has_the_grain_of_the_source():
+    generated, source, pores = textured_pictures()
+    labels = np.full((SIZE, SIZE), SCHEME_12.index("skin"), np.uint8)
+    whole = np.eye(2, 3)
+    result = lay_over(
+        source, crop=source, generated=generated, transform=whole,
+        source_labels=labels, spoken_labels=labels,
+    )  # fmt: skip
+    opaque = blend_alpha(labels, labels)[..., None] == 1
+    assert opaque.sum() > 300
+    found = result[..., :1].astype(float)[opaque]
+    assert np.corrcoef(found, pores[opaque])[0, 1] > 0.3, "the generated picture has none"

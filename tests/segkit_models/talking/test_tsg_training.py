@@ -8,8 +8,6 @@ from mmengine.optim import OptimWrapper
 from torch.nn import functional
 
 from segkit.audio import MelFrontEnd, mel_windows
-from segkit.halves import pose_of
-from segkit.regions import one_hot
 from segkit_models.experts.syncnet import sync_probability
 from segkit_models.losses import MaskL1
 from segkit_models.talking.tsg import TSG
@@ -174,16 +172,26 @@ def test_labels_are_decided_without_the_weight_of_their_region(clips):
     assert losses[0] == losses[1], "the correction belongs to the decision, not to the loss"
 
 
-def test_the_talking_decoder_decides_alone_as_the_model_does(clips):
-    model = make(class_weights=(0.2, 1.0, 5.0)).eval()
-    before = model(**clips)
-    audio = model.audio_encoder(clips["waveform"], 5, 5).flatten(0, 1)
-    pose = pose_of(one_hot(clips["masks"], REGIONS)).flatten(0, 1)
-    reference = one_hot(clips["reference"], REGIONS).repeat_interleave(5, 0)
-    labels = model.talking_decoder()(pose, reference, audio).argmax(1).view_as(clips["masks"])
-    predicted = torch.stack([clip["labels"] for clip in model(**clips, mode="predict")])
-    assert torch.equal(labels[:, :, SIZE // 2 :], predicted[:, :, SIZE // 2 :].long())
-    assert torch.equal(model(**clips), before), "the model itself was changed"
+class Listening(torch.nn.Module):
+    """Hears nothing but the features of each frame."""
+
+    out_dim = 8
+
+    def listen(self, waveform):
+        raise AssertionError("the features were given")
+
+    def forward(self, waveform, num_frames, first=0, *, features=None):
+        return features[:, 2 * first : 2 * (first + num_frames) : 2]
+
+
+def test_features_of_the_clip_reach_the_mask(clips):
+    model = make(audio_encoder=Listening()).eval()
+    features = torch.rand(2, 30, 8)
+    logits = model(**clips, features=features)
+    elsewhere = features.clone()
+    elsewhere[:, :10], elsewhere[:, 20:] = 0, 0
+    assert torch.equal(model(**clips, features=elsewhere), logits), "frames 5..9 of 15"
+    assert not torch.equal(model(**clips, features=1 - features), logits)
 
 
 def test_speech_is_changed_in_training_only(clips):
