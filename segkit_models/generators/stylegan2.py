@@ -8,14 +8,13 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from segkit.contracts import check_shape
 from segkit.registry import GENERATORS
-from segkit_models.layers.equalised import SLOPE
 from segkit_models.layers.fir import upsample
-from segkit_models.layers.modulation import RegionModulatedConv2d, StyleTable
+from segkit_models.layers.modulation import StyleTable
 from segkit_models.layers.region_pooling import MASK_MODES, mask_pyramid
+from segkit_models.layers.styled import StyledConv, ToRGB
 
 STYLEGAN2_CHANNELS = (512, 512, 512, 512, 512, 256, 128, 64, 32)
 """Width of StyleGAN2 (config F) at 4, 8, ..., 1024 px, whatever the size of the output."""
@@ -34,86 +33,6 @@ class StyleTables:
     to_rgbs: list[StyleTable]
 
 
-class StyledConv(nn.Module):
-    """Region-modulated convolution, noise, bias and activation.
-
-    Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        size: side of the output.
-        style_dim: width of the style codes.
-        up: double the size.
-        region_conv: see ``RegionModulatedConv2d``.
-    """
-
-    noise: Tensor
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        size: int,
-        style_dim: int,
-        up: bool,
-        region_conv: str,
-    ) -> None:
-        super().__init__()
-        self.conv = RegionModulatedConv2d(
-            in_channels, out_channels, style_dim=style_dim, up=up, region_conv=region_conv
-        )
-        self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.noise_strength = nn.Parameter(torch.zeros(()))
-        # Stored, so that the texture of a video stands still.
-        self.register_buffer("noise", torch.randn(1, 1, size, size))
-
-    def table(self, codes: Tensor) -> StyleTable:
-        """Compute the factors of this layer from codes ``B R D``.
-
-        The sqrt(2) of the scaled leaky ReLU is in them: two fewer passes over the feature map.
-        """
-        modulation, demodulation = self.conv.table(codes)
-        assert demodulation is not None
-        return StyleTable(modulation, demodulation * math.sqrt(2.0))
-
-    def forward(
-        self,
-        x: Tensor,
-        table: StyleTable,
-        mask_in: Tensor | None,
-        mask_out: Tensor | None,
-        *,
-        random_noise: bool,
-    ) -> Tensor:
-        """Return ``B out_channels size size``."""
-        noise = self.noise
-        if random_noise:
-            noise = torch.randn(len(x), *noise.shape[1:], dtype=x.dtype, device=x.device)
-        offset = (self.noise_strength * noise + self.bias.view(-1, 1, 1)) * math.sqrt(2.0)
-        x = self.conv(x, table, mask_in, mask_out, offset=offset)
-        return functional.leaky_relu(x, SLOPE, inplace=True)
-
-
-class ToRGB(nn.Module):
-    """Region-modulated 1 x 1 convolution to RGB, without demodulation; exact for soft masks too.
-
-    Args:
-        in_channels: channels of the input.
-        style_dim: width of the style codes.
-    """
-
-    def __init__(self, in_channels: int, *, style_dim: int) -> None:
-        super().__init__()
-        self.conv = RegionModulatedConv2d(
-            in_channels, 3, style_dim=style_dim, kernel_size=1, demodulate=False
-        )
-        self.bias = nn.Parameter(torch.zeros(3))
-
-    def forward(self, x: Tensor, table: StyleTable, mask: Tensor | None) -> Tensor:
-        """Return ``B 3 H W``."""
-        return self.conv(x, table, mask, mask, offset=self.bias.view(-1, 1, 1))
-
-
 @GENERATORS.register
 class RegionStyleGAN2(nn.Module):
     """StyleGAN2's synthesis network, guided by a mask in its first layers.
@@ -128,8 +47,8 @@ class RegionStyleGAN2(nn.Module):
         channels: width at 4, 8, ..., ``size`` px; StyleGAN2's own when not given.
         num_masked_layers: K, odd: layers below K take the code of the pixel's region, the rest the
             code of region 0. 17 masks every layer. Paper: not given; ours: 13, as E4S.
-        region_conv: ``"spatial"`` (one convolution per layer, for training of our own) or
-            ``"loop"`` (E4S weights).
+        region_conv: ``"spatial"`` (one convolution per layer, for training of our own), or for E4S
+            weights ``"bbox"`` or ``"loop"`` (the same result, several times slower).
         mask_mode: how the mask is brought to each layer's size, ``"nearest"`` or ``"area"``;
             ``"area"`` gives soft borders that do not flicker, and only suits ``"spatial"``.
         random_noise: draw new noise at every call in training; otherwise the stored noise is used.
@@ -168,8 +87,8 @@ class RegionStyleGAN2(nn.Module):
             raise ValueError(
                 f"mask_mode: expected one of {', '.join(MASK_MODES)}, got {mask_mode!r}"
             )
-        if mask_mode == "area" and region_conv == "loop":
-            raise ValueError("mask_mode: 'area' has no meaning with region_conv='loop'")
+        if mask_mode == "area" and region_conv != "spatial":
+            raise ValueError(f"mask_mode: 'area' has no meaning with region_conv={region_conv!r}")
         self.size = size
         self.num_regions = num_regions
         self.style_dim = style_dim

@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn import functional
 
 from segkit_models.layers.fir import blur
-from segkit_models.layers.modulation import RegionModulatedConv2d, paint
+from segkit_models.layers.modulation import RegionModulatedConv2d, paint, region_boxes
 
 NO_OFFSET = torch.zeros(())
 
@@ -35,7 +37,7 @@ def make(*, up=False, form="spatial", kernel_size=3, demodulate=True):
 
 
 @pytest.mark.parametrize("up", [False, True])
-@pytest.mark.parametrize("form", ["spatial", "loop"])
+@pytest.mark.parametrize("form", ["spatial", "bbox", "loop"])
 def test_one_region_is_plain_stylegan2(up, form):
     layer = make(up=up, form=form)
     x, codes = torch.randn(2, 6, 8, 8), torch.randn(2, 1, 4)
@@ -53,8 +55,9 @@ def test_one_region_is_plain_stylegan2(up, form):
 
 
 @pytest.mark.parametrize("up", [False, True])
-def test_loop_takes_every_pixel_from_the_convolution_of_its_own_region(up):
-    layer = make(up=up, form="loop")
+@pytest.mark.parametrize("form", ["bbox", "loop"])
+def test_loop_takes_every_pixel_from_the_convolution_of_its_own_region(up, form):
+    layer = make(up=up, form=form)
     side = 16 if up else 8
     labels = torch.randint(3, (1, side, side))
     x, codes = torch.randn(1, 6, 8, 8), torch.randn(1, 3, 4)
@@ -65,6 +68,46 @@ def test_loop_takes_every_pixel_from_the_convolution_of_its_own_region(up):
     whole = torch.stack([by_weights(layer, x[0], layer.modulation(codes[0, r])) for r in range(3)])
     expected = (whole * mask[0][:, None]).sum(0)
     torch.testing.assert_close(found[0], expected, atol=1e-5, rtol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    up=st.booleans(),
+    soft=st.booleans(),
+    shared=st.booleans(),
+)
+def test_boxes_are_the_loop_for_any_mask(seed, height, width, up, soft, shared):
+    boxes, loop = make(up=up, form="bbox"), make(up=up, form="loop")
+    torch.manual_seed(seed)
+    size = (height * 2, width * 2) if up else (height, width)
+    # Five regions of which some are likely to be absent, or everywhere a little.
+    mask = one_hot(torch.randint(5, (2, *size)) * (torch.rand(2, *size) < 0.3), 5)
+    mask = torch.rand(2, 5, *size).softmax(1) * mask.amax((2, 3), keepdim=True) if soft else mask
+    x = torch.randn(2, 6, height, width, requires_grad=True)
+    codes = torch.randn(1 if shared else 2, 5, 4, requires_grad=True)
+    mask_in = mask[..., ::2, ::2] if up else mask
+    weights = torch.randn(2, 5, *size)
+    found = []
+    for layer in (boxes, loop):
+        y = layer(x, layer.table(codes), mask_in, mask, offset=torch.ones(5, 1, 1))
+        gradients = torch.autograd.grad(
+            (y * weights).sum(), (x, codes, layer.weight), allow_unused=False
+        )
+        found.append((y, *gradients))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_boxes_are_the_smallest_rectangles_of_the_regions_that_are_there():
+    labels = torch.tensor([[[0, 0, 0], [0, 2, 0]], [[3, 3, 3], [3, 3, 3]]])
+    assert region_boxes(one_hot(labels, 4)) == [
+        [0, 0, 0, 2, 0, 3],
+        [0, 2, 1, 2, 1, 2],
+        [1, 3, 0, 2, 0, 3],
+    ]
 
 
 def test_spatial_is_the_loop_where_the_whole_window_has_one_label():
@@ -131,5 +174,6 @@ def test_autocast_keeps_the_half_precision():
 
 def test_scale_is_the_fan_in_and_unknown_form_is_refused():
     assert make().scale == pytest.approx(1 / math.sqrt(6 * 9))
-    with pytest.raises(ValueError, match="region_conv: expected one of spatial, loop, got 'taps'"):
+    message = "region_conv: expected one of spatial, bbox, loop, got 'taps'"
+    with pytest.raises(ValueError, match=message):
         RegionModulatedConv2d(4, 4, style_dim=2, region_conv="taps")
