@@ -10,10 +10,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("segkit", "segkit_models", "segkit_metrics")
 ENGINE_PARTS = ("model", "runner", "hooks", "optim", "dist")
 
-# Inside segkit_models: layers <- families; experts <- losses; talking <- all.
+# Inside segkit_models: layers <- families; experts <- losses; talking, converters <- all.
 SHARED = "layers"
 EXTRA = {"losses": {"experts"}}
-ASSEMBLIES = ("talking", "baselines")
+ASSEMBLIES = ("talking", "baselines", "converters")
 
 
 @functools.cache

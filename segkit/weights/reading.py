@@ -25,7 +25,7 @@ def _bytes_of_text(text: str, encoding: str) -> bytes:
 
 # What a pickle of plain numpy arrays calls, under the names of numpy 1 and 2, and our own harmless
 # function for it.
-_NUMPY_NAMES: dict[tuple[str, str], Any] = {
+NUMPY_NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     # The public way to numpy's private `_reconstruct`.
@@ -52,17 +52,22 @@ def check_file(path: str | Path, *, sha256: str | None = None) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{path} not found; run `segkit weights` to see where it belongs")
     if sha256 is not None:
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-        found = digest.hexdigest()
+        found = sha256_of(path)
         if found != sha256.lower():
             raise ValueError(
                 f"{path}: expected sha256 {sha256}, got {found}; "
                 "the file is damaged or another version, fetch it again"
             )
     return path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_tensors(path: str | Path, *, sha256: str | None = None) -> Any:
@@ -94,9 +99,9 @@ def read_tensors(path: str | Path, *, sha256: str | None = None) -> Any:
 
 class _NumpyUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _NUMPY_NAMES:
+        if (module, name) not in NUMPY_NAMES:
             raise pickle.UnpicklingError(f"{module}.{name} is not a plain numpy array")
-        return _NUMPY_NAMES[module, name]
+        return NUMPY_NAMES[module, name]
 
 
 def read_numpy_pickle(path: str | Path, *, sha256: str | None = None) -> Any:

@@ -1,0 +1,33 @@
+"""Weight files: foreign ones read safely and converted to safetensors; a list of known ones."""
+
+from segkit.weights.conversion import (
+    Conversion,
+    ConversionError,
+    convert_state_dict,
+    kinds,
+)
+from segkit.weights.converted import convert_file, load_component, load_weights
+from segkit.weights.foreign import read_foreign
+from segkit.weights.reading import (
+    check_file,
+    read_lpips_trunk,
+    read_numpy_pickle,
+    read_tensors,
+    read_tfjs,
+)
+
+__all__ = [
+    "Conversion",
+    "ConversionError",
+    "check_file",
+    "convert_file",
+    "convert_state_dict",
+    "kinds",
+    "load_component",
+    "load_weights",
+    "read_foreign",
+    "read_lpips_trunk",
+    "read_numpy_pickle",
+    "read_tensors",
+    "read_tfjs",
+]
