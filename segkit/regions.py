@@ -57,12 +57,7 @@ class RegionScheme:
             KeyError: unknown labelling.
             ValueError: a label outside the foreign labelling.
         """
-        if source not in self.merges:
-            raise KeyError(
-                f"scheme {self.name!r} cannot read {source!r}; "
-                f"known: {', '.join(self.merges) or 'none'}"
-            )
-        table = torch.tensor(self.merges[source], device=labels.device, dtype=torch.uint8)
+        table = torch.tensor(self._table(source), device=labels.device, dtype=torch.uint8)
         if labels.numel() and (labels.min() < 0 or labels.max() >= len(table)):
             raise ValueError(
                 f"{source} labels: expected 0..{len(table) - 1}, "
@@ -70,9 +65,47 @@ class RegionScheme:
             )
         return table[labels.long()]
 
+    def merge_logits(self, logits: Tensor, source: str) -> Tensor:
+        """Translate a foreign parser's logits into this scheme.
+
+        Softmax of the result gives each region the sum of the probabilities of its classes; the
+        likeliest region need not be that of the likeliest class, which is what `merge` of the
+        labels gives.
+
+        Args:
+            logits: ``B C H W``, C classes of the foreign labelling.
+            source: name of the foreign labelling, a key of ``merges``.
+
+        Returns:
+            ``B R H W``.
+
+        Raises:
+            KeyError: unknown labelling.
+            ValueError: another number of classes.
+        """
+        table = self._table(source)
+        if logits.ndim != 4 or logits.shape[1] != len(table):
+            raise ValueError(
+                f"{source} logits: expected shape (B, {len(table)}, H, W), got "
+                f"{tuple(logits.shape)}"
+            )
+        groups = [
+            [c for c, ours in enumerate(table) if ours == region] for region in range(len(self))
+        ]
+        # The log of the summed exponentials of the classes that become one.
+        return torch.stack([logits[:, group].logsumexp(1) for group in groups], 1)
+
     def colourise(self, labels: np.ndarray) -> np.ndarray:
         """Paint a label map ``H W`` as an RGB picture ``H W 3`` uint8."""
         return np.asarray(self.colours, np.uint8)[labels]
+
+    def _table(self, source: str) -> tuple[int, ...]:
+        if source not in self.merges:
+            raise KeyError(
+                f"scheme {self.name!r} cannot read {source!r}; "
+                f"known: {', '.join(self.merges) or 'none'}"
+            )
+        return self.merges[source]
 
     def palette(self) -> list[int]:
         """Return the flat 768-entry palette of an 8-bit palette PNG."""

@@ -76,6 +76,31 @@ def test_merge_is_a_table_of_every_foreign_label():
             assert set(table) == set(range(len(scheme)))  # and reaches every region of ours
 
 
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=list(SCHEMES))
+@pytest.mark.parametrize("source", ["bisenet", "celeba_hq"])
+def test_merged_logits_give_a_region_the_probabilities_of_its_classes(scheme, source):
+    logits = torch.randn(2, 19, 3, 5, dtype=torch.float64) * 4
+    members = one_hot(torch.tensor(scheme.merges[source])[:, None], len(scheme))[..., 0]
+    expected = torch.einsum("bchw,rc->brhw", logits.softmax(1), members.double())
+    torch.testing.assert_close(scheme.merge_logits(logits, source).softmax(1), expected)
+
+
+def test_sure_logits_merge_like_their_labels():
+    labels = torch.arange(19).view(1, 1, 19)
+    logits = one_hot(labels[0], 19)[None] * 50
+    merged = SCHEME_12.merge_logits(logits, "bisenet").argmax(1)
+    assert torch.equal(merged.to(torch.uint8), SCHEME_12.merge(labels, "bisenet"))
+
+
+def test_logits_of_other_classes_are_refused():
+    with pytest.raises(
+        ValueError, match=r"bisenet logits: expected shape \(B, 19, H, W\), got \(1, 12"
+    ):
+        SCHEME_12.merge_logits(torch.zeros(1, 12, 2, 2), "bisenet")
+    with pytest.raises(KeyError, match="celeba_hq, bisenet"):
+        SCHEME_12.merge_logits(torch.zeros(1, 19, 2, 2), "lapa")
+
+
 def test_foreign_label_outside_its_list():
     with pytest.raises(ValueError, match=r"bisenet labels: expected 0\.\.18, got 0\.\.19"):
         SCHEME_12.merge(torch.tensor([0, 19]), "bisenet")
