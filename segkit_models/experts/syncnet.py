@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segkit.contracts import check_shape
-from segkit_models.layers.convolution import ConvBlock, NormName, scale_width
+from segkit_models.layers.convolution import NormName, scale_width
+from segkit_models.layers.face_tower import make_face_tower
 from segkit_models.layers.mel_tower import MEL_WIDTHS, make_mel_tower
 
 EPSILON = 1e-7
@@ -22,7 +23,8 @@ class SegmentationSyncNet(nn.Module):
     Every layer, the last included, ends in a ReLU: no embedding is negative, so the cosine is in
     [0, 1] as equation 4 needs.
 
-    Paper: layers not given ("from [24]"); ours: Wav2Lip's, with more halvings for larger masks.
+    Paper: layers not given ("from [24]"); ours: Wav2Lip's, with more halvings for larger masks and
+    padding that keeps their sides powers of two.
 
     Args:
         num_regions: R of the masks given.
@@ -63,7 +65,7 @@ class SegmentationSyncNet(nn.Module):
         self.regions = None if regions is None else tuple(regions)
         self.embedding_dim = scale_width(512, width)
         num_planes = num_frames * (num_regions if regions is None else len(regions))
-        self.mask_encoder = _make_mask_encoder(num_planes, size, width, norm)
+        self.mask_encoder = make_face_tower(num_planes, size, width=width, norm=norm)
         self.audio_encoder = make_mel_tower(
             [scale_width(channels, width) for channels in MEL_WIDTHS],
             out_dim=self.embedding_dim,
@@ -93,7 +95,7 @@ class SegmentationSyncNet(nn.Module):
         planes = self.shrink(mask)
         if self.regions is not None:
             planes = planes[:, :, list(self.regions)]
-        return _unit(self.mask_encoder(planes.flatten(1, 2)))
+        return unit_length(self.mask_encoder(planes.flatten(1, 2)))
 
     def shrink(self, mask: Tensor) -> Tensor:
         """Average masks ``B T R h W`` down to the width of the network, ``B T R size/2 size``.
@@ -116,7 +118,7 @@ class SegmentationSyncNet(nn.Module):
     def embed_audio(self, mel: Tensor) -> Tensor:
         """Embed mel windows ``B 80 16`` as ``B D`` of length 1."""
         check_shape(mel, "B 80 16", name="mel")
-        return _unit(self.audio_encoder(mel.unsqueeze(1)))
+        return unit_length(self.audio_encoder(mel.unsqueeze(1)))
 
 
 def sync_probability(mask_embedding: Tensor, audio_embedding: Tensor) -> Tensor:
@@ -137,37 +139,6 @@ def sync_probability(mask_embedding: Tensor, audio_embedding: Tensor) -> Tensor:
         return cosine.clamp(EPSILON, 1 - EPSILON)
 
 
-def _unit(features: Tensor) -> Tensor:
+def unit_length(features: Tensor) -> Tensor:
     """Flatten ``B D 1 1`` and scale to length 1 (the denominator of eq. 3)."""
     return functional.normalize(features.flatten(1).float(), dim=1)
-
-
-def _make_mask_encoder(num_planes: int, size: int, width: float, norm: NormName) -> nn.Sequential:
-    """Stack the mask branch: halve until 4 (or 3) rows are left, then close to one vector."""
-    side = size // 2
-    if size < 64 or size % 32 or ((size // 32) & (size // 32 - 1) and size != 96):
-        raise ValueError(f"size: expected 64, 96, 128, 256 or 512, got {size}")
-    stem, *stages, vector = (
-        scale_width(channels, width) for channels in (32, 64, 128, 256, 512, 512)
-    )
-    layers: list[nn.Module] = [
-        ConvBlock(num_planes, stem, kernel_size=7, padding=3, norm=norm),
-        # Twice as wide as high until here; padding 2 (1 in Wav2Lip) keeps powers of two.
-        ConvBlock(stem, stages[0], kernel_size=5, stride=(1, 2), padding=2, norm=norm),
-        *_residuals(stages[0], 2, norm),
-    ]
-    previous = stages[0]
-    for channels, num_residuals in zip(stages[1:], (3, 2, 2), strict=True):
-        layers.append(ConvBlock(previous, channels, stride=2, norm=norm))
-        layers.extend(_residuals(channels, num_residuals, norm))
-        previous, side = channels, side // 2
-    while side > 4:
-        layers.append(ConvBlock(previous, vector, stride=2, norm=norm))
-        previous, side = vector, side // 2
-    layers.append(ConvBlock(previous, vector, kernel_size=side, padding=0, norm=norm))
-    layers.append(ConvBlock(vector, vector, kernel_size=1, padding=0, norm=norm))
-    return nn.Sequential(*layers)
-
-
-def _residuals(channels: int, count: int, norm: NormName) -> list[nn.Module]:
-    return [ConvBlock(channels, channels, residual=True, norm=norm) for _ in range(count)]

@@ -10,17 +10,18 @@ from torch import Tensor, nn
 
 from segkit.contracts import check_shape
 from segkit.registry import MASK_DECODERS
-from segkit_models.layers.convolution import ConvBlock, NormName, UpBlock, scale_width
+from segkit_models.layers.convolution import ConvBlock, NormName, scale_width
+from segkit_models.layers.skip_ladder import (
+    DECODER_WIDTHS,
+    ENCODER_WIDTHS,
+    make_decoder,
+    make_encoder,
+)
 
 _BOTTLENECK = 4
 """Side of the map that one last convolution closes to a single vector."""
 
-_ENCODER = (32, 64, 128, 256, 512, 512, 512, 512)
-_RESIDUALS = (2, 3, 2, 2, 2, 1, 1, 1)
-_DECODER = {
-    "A": (512, 512, 512, 512, 512, 384, 256, 128, 64),
-    "B": (512, 512, 512, 512, 384, 256, 128, 64, 32),
-}
+_DECODER = {"A": DECODER_WIDTHS, "B": (*DECODER_WIDTHS[1:], 32)}
 
 
 @MASK_DECODERS.register
@@ -68,18 +69,21 @@ class UNetMaskDecoder(nn.Module):
 
         num_halvings = int(math.log2(size // _BOTTLENECK))
         base = scale_width(16, width)
-        encoder = [scale_width(channels, width) for channels in _ENCODER[:num_halvings]]
+        encoder = [scale_width(channels, width) for channels in ENCODER_WIDTHS[:num_halvings]]
         vector = scale_width(512, width)
         decoder = [
             scale_width(channels, width) for channels in _DECODER[variant][-num_halvings - 1 :]
         ]
 
-        self.mask_encoder_blocks = _make_encoder(2 * num_regions, base, encoder, vector, norm)
-        self.mask_decoder_blocks = _make_decoder(
+        self.mask_encoder_blocks = make_encoder(
+            2 * num_regions, base, encoder, vector, bottleneck=_BOTTLENECK, norm=norm
+        )
+        self.mask_decoder_blocks = make_decoder(
             audio_dim,
             vector,
             decoder,
             [*encoder[::-1], base],
+            bottleneck=_BOTTLENECK,
             full_residuals=1 if variant == "B" else 2,
             norm=norm,
         )
@@ -135,56 +139,3 @@ class UNetMaskDecoder(nn.Module):
         for block, skip in zip(self.mask_decoder_blocks, reversed(features), strict=True):
             x = torch.cat([block(x), skip], dim=1)
         return self.output_block(x)
-
-
-def _make_encoder(
-    in_channels: int, base: int, widths: list[int], vector: int, norm: NormName
-) -> nn.ModuleList:
-    """Full size, one stage per halving, then the closing convolutions to ``1 x 1``."""
-    stages = [nn.Sequential(ConvBlock(in_channels, base, kernel_size=7, padding=3, norm=norm))]
-    previous = base
-    for index, channels in enumerate(widths):
-        num_residuals = 1 if index == len(widths) - 1 else _RESIDUALS[index]
-        stages.append(
-            nn.Sequential(
-                ConvBlock(previous, channels, stride=2, norm=norm),
-                *_residuals(channels, num_residuals, norm),
-            )
-        )
-        previous = channels
-    stages.append(
-        nn.Sequential(
-            ConvBlock(previous, vector, kernel_size=_BOTTLENECK, padding=0, norm=norm),
-            ConvBlock(vector, vector, kernel_size=1, padding=0, norm=norm),
-        )
-    )
-    return nn.ModuleList(stages)
-
-
-def _make_decoder(
-    audio_dim: int,
-    vector: int,
-    widths: list[int],
-    skips: list[int],
-    *,
-    full_residuals: int,
-    norm: NormName,
-) -> nn.ModuleList:
-    """Speech alone, a vector to ``4 x 4``, then one stage per doubling; a skip joins each."""
-    stages = [nn.Sequential(ConvBlock(audio_dim, vector, kernel_size=1, padding=0, norm=norm))]
-    previous = 2 * vector
-    for index, (channels, skip) in enumerate(zip(widths, skips, strict=True)):
-        opening = index == 0
-        num_residuals = 1 if opening else full_residuals if index == len(widths) - 1 else 2
-        stages.append(
-            nn.Sequential(
-                UpBlock(previous, channels, open_to=_BOTTLENECK if opening else None, norm=norm),
-                *_residuals(channels, num_residuals, norm),
-            )
-        )
-        previous = channels + skip
-    return nn.ModuleList(stages)
-
-
-def _residuals(channels: int, count: int, norm: NormName) -> list[nn.Module]:
-    return [ConvBlock(channels, channels, residual=True, norm=norm) for _ in range(count)]

@@ -1,0 +1,1 @@
+"""Published methods to compare with, as plain modules. Configs name their classes."""
