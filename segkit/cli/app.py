@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from segkit.cli.bundle import bundle
+from segkit.cli.convert import convert
 from segkit.cli.demo import demo
 from segkit.cli.fit import fit
 from segkit.cli.prepare import prepare
 from segkit.cli.synth import synth
 from segkit.cli.talk import talk
+from segkit.cli.weights import weights
 
 app = typer.Typer(
     name="segkit",
@@ -75,6 +77,9 @@ app.command(
         "help_option_names": [],
     },
 )(train)
+
+app.command("weights", rich_help_panel="Published weights")(weights)
+app.command("convert", rich_help_panel="Published weights")(convert)
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
