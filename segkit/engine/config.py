@@ -10,9 +10,6 @@ from typing import Any
 DATA_VARIABLE = "SEGKIT_DATA"
 """Environment variable that replaces the data root of every config."""
 
-WEIGHT_ARGUMENTS = ("trunk", "manifest", "weights", "checkpoint")
-"""Arguments by which a loss is given the file of its pretrained network."""
-
 
 def find_config(name: str) -> Path:
     """Return the path of a config given as a path or as the base name of an installed one.
@@ -98,30 +95,6 @@ def set_data_root(config: Any, root: str) -> None:
                 replace(value)
 
     replace(config._cfg_dict)
-
-
-def leave_out_missing_experts(config: Any) -> list[str]:
-    """Set each loss to None whose pretrained network is named by a path that does not exist.
-
-    Returns:
-        One sentence per loss left out.
-    """
-    sentences = []
-    for name, loss in (config.model.get("losses") or {}).items():
-        missing = [path for path in _weight_files(loss) if not Path(path).exists()]
-        if missing:
-            config.model.losses[name] = None
-            sentences.append(
-                f"loss {name!r} is left out: {missing[0]} not found; see `segkit weights`"
-            )
-    return sentences
-
-
-def _weight_files(node: Any) -> list[str]:
-    if not isinstance(node, dict):
-        return []
-    own = [node[key] for key in WEIGHT_ARGUMENTS if isinstance(node.get(key), str)]
-    return own + [path for value in node.values() for path in _weight_files(value)]
 
 
 def lazy(path: str) -> Any:

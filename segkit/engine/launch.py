@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segkit.engine.config import leave_out_missing_experts, load_config
+from segkit.engine.config import load_config
 from segkit.engine.logs import tidy, without_cosmetic_warnings
 
 _RUNS = itertools.count()
@@ -52,6 +52,8 @@ def prepare(options: TrainOptions) -> Any:
         FileExistsError: the work directory holds another training.
         ValueError: the config is wrong.
     """
+    from segkit.engine.pretrained import leave_out_missing
+
     with without_cosmetic_warnings():
         config = load_config(options.config, overrides=options.overrides, data=options.data)
         config.work_dir = (
@@ -59,7 +61,7 @@ def prepare(options: TrainOptions) -> Any:
         )
         _apply(config, options)
         require_data(config)
-        for sentence in leave_out_missing_experts(config):
+        for sentence in leave_out_missing(config):
             print(f"warning: {sentence}", file=sys.stderr)
         if not options.dry_run:
             _choose_checkpoint(config, options)
