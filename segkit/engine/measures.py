@@ -28,6 +28,22 @@ def mouth_overlap(predictions: Sequence[dict[str, Tensor]]) -> dict[str, float]:
     return overlaps
 
 
+def region_overlap(predictions: Sequence[dict[str, Tensor]]) -> dict[str, float]:
+    """Return the mean intersection over union of the regions that are there, over all pictures.
+
+    Args:
+        predictions: dicts of ``labels`` and ``target``, label maps ``... H W`` of any scheme.
+    """
+    labels = torch.stack([prediction["labels"] for prediction in predictions]).long()
+    target = torch.stack([prediction["target"] for prediction in predictions]).long()
+    num_regions = int(torch.maximum(labels.max(), target.max())) + 1
+    pairs = torch.bincount((target * num_regions + labels).flatten(), minlength=num_regions**2)
+    pairs = pairs.view(num_regions, num_regions).double()
+    union = pairs.sum(0) + pairs.sum(1) - pairs.diagonal()
+    there = pairs.sum(1) > 0
+    return {"mean_iou": float((pairs.diagonal() / union)[there].mean())}
+
+
 def image_fidelity(predictions: Sequence[dict[str, Tensor]]) -> dict[str, float]:
     """Return the peak signal-to-noise ratio (dB) of the whole image and of its lower half.
 

@@ -20,6 +20,7 @@ from segkit_models.experts.syncnet import SegmentationSyncNet
 from segkit_models.losses.mask import WeightedCrossEntropy
 from segkit_models.losses.sync import SyncLoss
 from segkit_models.talking.augment import augment_waveform
+from segkit_models.talking.class_weights import read_class_weights
 from segkit_models.talking.sync_expert import build_syncnet
 
 
@@ -90,7 +91,7 @@ class TSG(BaseModel):
         self.audio_encoder = AUDIO_ENCODERS.build(audio_encoder)
         self.mask_decoder = MASK_DECODERS.build(mask_decoder)
         self.mask_loss = LOSSES.build(mask_loss) or WeightedCrossEntropy(
-            weights=_read_class_weights(class_weights), num_regions=num_regions
+            weights=read_class_weights(class_weights), num_regions=num_regions
         )
         self.sync_loss = SyncLoss()
         self.sync_expert = None if sync_expert is None else _frozen(build_syncnet(sync_expert))
@@ -224,16 +225,6 @@ class TSG(BaseModel):
 
 def _frozen(expert: SegmentationSyncNet) -> SegmentationSyncNet:
     return expert.requires_grad_(False).eval()
-
-
-def _read_class_weights(
-    source: Sequence[float] | str | Path | None,
-) -> Sequence[float] | Tensor | None:
-    if not isinstance(source, (str, Path)):
-        return source
-    from segkit.clips import ClipFolder  # only training on a clip folder needs it
-
-    return ClipFolder(source).class_weights
 
 
 def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:
