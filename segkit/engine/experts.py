@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from segkit.engine.checkpoints import check_state_fits, latest_checkpoint, load_state
+from segkit.weights import load_weights
 
 
 class LoadExpert(Hook):
@@ -18,7 +19,8 @@ class LoadExpert(Hook):
 
     Args:
         module: name of the submodule, such as ``"sync_expert"``.
-        checkpoint: a checkpoint, or a work directory whose newest one is taken.
+        checkpoint: a checkpoint, or a work directory whose newest one is taken; or published
+            weights, as ``segkit convert`` writes them.
         prefix: of the expert's keys in that checkpoint; other keys are left out.
         needed_at: first iteration that uses the expert.
         trained_by: the command that trains it, for messages.
@@ -65,14 +67,16 @@ class LoadExpert(Hook):
             raise FileNotFoundError(f"{self._missing()} Then continue with --resume.")
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         expert = model.get_submodule(self.module)
-        state = load_state(path)
-        state = {
-            key.removeprefix(self.prefix): value
-            for key, value in state.items()
-            if key.startswith(self.prefix)
-        }
-        check_state_fits(expert, state, exact=True)
-        expert.load_state_dict(state)
+        if path.suffix == ".safetensors":
+            load_weights(expert, path)
+        else:
+            state = {
+                key.removeprefix(self.prefix): value
+                for key, value in load_state(path).items()
+                if key.startswith(self.prefix)
+            }
+            check_state_fits(expert, state, exact=True)
+            expert.load_state_dict(state)
         runner.logger.info(f"{self.module}: weights of {path}")
 
     def _found(self) -> Path | None:

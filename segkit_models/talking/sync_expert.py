@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segkit.contracts import check_shape
 from segkit.halves import lower_half
 from segkit.regions import one_hot
-from segkit_models.experts.syncnet import SegmentationSyncNet, sync_probability
-from segkit_models.losses.sync import SyncBinaryCrossEntropy, SyncContrast
-from segkit_models.talking.augment import augment_mel, soften_masks
+from segkit_models.experts.building import build_expert
+from segkit_models.experts.syncnet import SegmentationSyncNet
+from segkit_models.talking.augment import soften_masks
+from segkit_models.talking.sync_pairs import SyncPairs
 
 
-class SyncExpert(BaseModel):
+class SyncExpert(SyncPairs):
     """Train a SyncNet to tell masks and speech in sync from masks and speech that are not.
 
     Args:
@@ -48,20 +47,13 @@ class SyncExpert(BaseModel):
         mel_noise_db: float = 1.0,
         data_preprocessor: nn.Module | dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(data_preprocessor)
-        self.syncnet = build_syncnet(syncnet)
-        self.loss_weights = {"bce": 1.0, "contrast": 0.5} | dict(loss_weights or {})
-        for name in self.loss_weights:
-            if name not in ("bce", "contrast"):
-                raise ValueError(f"loss_weights: expected bce and contrast, got {name!r}")
-        self.objective = SyncBinaryCrossEntropy()
-        self.contrast = SyncContrast()
+        super().__init__(
+            build_syncnet(syncnet),
+            loss_weights={"bce": 1.0, "contrast": 0.5} | dict(loss_weights or {}),
+            mel_changes={"gain_db": mel_gain_db, "tilt_db": mel_tilt_db, "noise_db": mel_noise_db},
+            data_preprocessor=data_preprocessor,
+        )
         self.soften = soften
-        self.mel_changes = {
-            "gain_db": mel_gain_db,
-            "tilt_db": mel_tilt_db,
-            "noise_db": mel_noise_db,
-        }
 
     def forward(
         self, masks: Tensor, mel: Tensor, other_mel: Tensor | None = None, mode: str = "tensor"
@@ -87,35 +79,9 @@ class SyncExpert(BaseModel):
         mask = self.syncnet.shrink(one_hot(lower_half(masks), self.syncnet.num_regions))
         if self.training and self.soften:
             mask = soften_masks(mask, amount=self.soften)
-        mask_embedding = self.syncnet.embed_mask(mask)
-        if mode == "tensor":
-            return sync_probability(mask_embedding, self.syncnet.embed_audio(mel))
-        if other_mel is None:
-            raise ValueError(f"other_mel: mode {mode!r} needs speech off sync too, got None")
-        sounds = torch.cat([mel, other_mel])
-        if self.training:
-            sounds = augment_mel(sounds, **self.mel_changes)
-        audio_embedding = self.syncnet.embed_audio(sounds)
-        probability = sync_probability(mask_embedding.repeat(2, 1), audio_embedding)
-        in_sync = (torch.arange(2 * len(mel), device=mel.device) < len(mel)).float()
-        if mode == "predict":
-            return [
-                {"probability": p, "in_sync": y} for p, y in zip(probability, in_sync, strict=True)
-            ]
-        terms = {
-            "bce": self.objective(probability, in_sync),
-            "contrast": self.contrast(mask_embedding, audio_embedding),
-        }
-        total = torch.stack([self.loss_weights[name] * term for name, term in terms.items()]).sum()
-        correct = (probability > 0.5) == (in_sync > 0.5)
-        detached = {name: term.detach() for name, term in terms.items()}
-        return {"loss": total, **detached, "accuracy": correct.float().mean()}
+        return self.judge(self.syncnet.embed_mask(mask), mel, other_mel, mode)
 
 
 def build_syncnet(syncnet: SegmentationSyncNet | dict[str, Any]) -> SegmentationSyncNet:
     """Build a SyncNet from its arguments (``type`` may be left out), or pass a built one."""
-    if not isinstance(syncnet, dict):
-        return syncnet
-    arguments = dict(syncnet)
-    kind = arguments.pop("type", SegmentationSyncNet)
-    return kind(**arguments)
+    return build_expert(syncnet, default=SegmentationSyncNet)

@@ -47,6 +47,26 @@ SMALL: dict[str, dict[str, Any]] = {
     "tiny/syncnet_tiny.py": {"train_dataloader.batch_size": 4},
     "tiny/tsg_tiny.py": {"train_dataloader.batch_size": 2},
     "tiny/sgi_tiny.py": {"train_dataloader.batch_size": 2},
+    "baselines/wav2lip.py": {
+        "model.generator.width": 0.125,
+        "model.sync_expert.width": 0.125,
+        "model.sync_begin": 0,
+        "train_dataloader.batch_size": 1,
+        "train_dataloader.dataset.size": 96,
+    },
+    "baselines/wav2lip_syncnet.py": {
+        "model.syncnet.width": 0.125,
+        "train_dataloader.batch_size": 4,
+        "train_dataloader.dataset.size": 96,
+    },
+    "tiny/wav2lip_tiny.py": {
+        "train_dataloader.batch_size": 2,
+        "train_dataloader.dataset.size": 96,
+    },
+    "tiny/wav2lip_syncnet_tiny.py": {
+        "train_dataloader.batch_size": 4,
+        "train_dataloader.dataset.size": 96,
+    },
 }
 
 
@@ -67,12 +87,15 @@ def test_every_config_is_tested() -> None:
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_config_trains_one_iteration(name: str, clip_folder: Path, tmp_path: Path) -> None:
-    overrides = SMALL[name] | {
-        "train_cfg.max_iters": 1,
-        "train_dataloader.num_workers": 0,
-        "train_dataloader.dataset.size": 128,
-        "custom_hooks": [],
-    }
+    overrides = (
+        {"train_dataloader.dataset.size": 128}
+        | SMALL[name]
+        | {
+            "train_cfg.max_iters": 1,
+            "train_dataloader.num_workers": 0,
+            "custom_hooks": [],
+        }
+    )
     options = TrainOptions(
         str(CONFIGS / name), work_dir=str(tmp_path), data=str(clip_folder), overrides=overrides
     )
@@ -104,6 +127,8 @@ PAPER_SIZES = [
     # these.
     ("sgi", "generator", 28.2),
     ("sgi", "discriminator", 28.9),
+    ("wav2lip", "generator", 36.3),
+    ("wav2lip", "sync_expert", 16.4),
 ]
 
 

@@ -1,0 +1,125 @@
+"""Training of Wav2Lip: absolute error, later with a frozen SyncNet of pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from segkit.contracts import check_shape
+from segkit.halves import lower_half
+from segkit_models.baselines.wav2lip import Wav2Lip, Wav2LipSyncNet, bgr_of, face_planes
+from segkit_models.experts.building import build_expert
+from segkit_models.losses.sync import SyncLoss
+
+
+class Wav2LipTraining(BaseModel):
+    """Train Wav2Lip's generator, without the discriminator of its later version.
+
+    The loss is ``(1 - w) l1 + w sync``; w is 0 at first.
+
+    Args:
+        generator: a `Wav2Lip`, or the dict of its arguments.
+        sync_expert: a trained `Wav2LipSyncNet`, or its arguments where its weights are loaded later
+            (`segkit.engine.experts.LoadExpert`); None trains without. It stays frozen, and in
+            evaluation: the published code leaves its batch statistics in training mode.
+        sync_weight: w once the SyncNet has joined. Published: 0.03 (0.01 in the version without a
+            discriminator).
+        sync_begin: iterations of absolute error alone. Published: until the held-out sync loss
+            falls below 0.75, looked at every 3000 iterations; ours: a number, 50 000 as TSG's.
+        data_preprocessor: mmengine's, which moves a batch to the device by default.
+
+    Source: Prajwal et al. 2020 (Wav2Lip), section 3.2.
+    """
+
+    iteration: Tensor
+
+    def __init__(
+        self,
+        generator: Wav2Lip | dict[str, Any],
+        *,
+        sync_expert: Wav2LipSyncNet | dict[str, Any] | None = None,
+        sync_weight: float = 0.03,
+        sync_begin: int = 50_000,
+        data_preprocessor: nn.Module | dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor)
+        if not 0 <= sync_weight <= 1:
+            raise ValueError(f"sync_weight: expected a share from 0 to 1, got {sync_weight}")
+        self.sync_weight = sync_weight
+        self.sync_begin = sync_begin
+        self.generator = build_expert(generator, default=Wav2Lip)
+        self.sync_loss = SyncLoss()
+        self.sync_expert = (
+            None
+            if sync_expert is None
+            else build_expert(sync_expert, default=Wav2LipSyncNet).requires_grad_(False).eval()
+        )
+        # In the checkpoint, so that a resumed training knows how far it is.
+        self.register_buffer("iteration", torch.zeros((), dtype=torch.long))
+
+    def train(self, mode: bool = True) -> Wav2LipTraining:
+        """Set training or evaluation; the expert stays in evaluation: its statistics are fixed."""
+        super().train(mode)
+        if self.sync_expert is not None:
+            self.sync_expert.eval()
+        return self
+
+    def forward(
+        self, frames: Tensor, reference: Tensor, mel: Tensor, mode: str = "tensor"
+    ) -> Tensor | dict[str, Tensor] | list[dict[str, Tensor]]:
+        """Draw windows of frames.
+
+        Args:
+            frames: ``B T 3 H W`` uint8 RGB: the truth, whose upper half is the pose.
+            reference: the same shape, another window of the clip.
+            mel: ``B T 80 16``, the speech of each frame.
+            mode: ``"loss"``, ``"predict"`` (a dict of ``prediction`` and ``target``, uint8 RGB ``3
+                H W``, per frame) or ``"tensor"``.
+
+        Returns:
+            The terms and their weighted sum ``loss``; predictions; or images ``B T 3 H W``, RGB in
+            [0, 1].
+
+        Raises:
+            ValueError: shapes that do not fit.
+        """
+        side = self.generator.size
+        size = check_shape(frames, f"B T 3 H={side} W={side}", name="frames")
+        window = f"B={size['B']} T={size['T']}"
+        check_shape(reference, f"{window} 3 H={side} W={side}", name="reference")
+        check_shape(mel, f"{window} 80 16", name="mel")
+        face = face_planes(frames.flatten(0, 1), reference.flatten(0, 1))
+        # Not under autocast from here on: a step of bfloat16 is larger than one of a picture.
+        drawn = self.generator(mel.flatten(0, 1).unsqueeze(1), face).float()
+        if mode == "tensor":
+            return drawn.flip(1).unflatten(0, (-1, size["T"]))
+        if mode == "predict":
+            pixels = (drawn.flip(1) * 255).round().to(torch.uint8)
+            return [
+                {"prediction": p, "target": y}
+                for p, y in zip(pixels, frames.flatten(0, 1), strict=True)
+            ]
+        terms = {"l1": (drawn - bgr_of(frames.flatten(0, 1))).abs().mean()}
+        total = terms["l1"]
+        if self._sync_has_begun() and self.sync_expert is not None:
+            terms["sync"] = self._sync_term(self.sync_expert, drawn, mel)
+            total = (1 - self.sync_weight) * terms["l1"] + self.sync_weight * terms["sync"]
+        return {"loss": total, **{name: term.detach() for name, term in terms.items()}}
+
+    def _sync_has_begun(self) -> bool:
+        """Tell whether the SyncNet joins this iteration, and count it."""
+        begun = int(self.iteration) >= self.sync_begin
+        if self.training:
+            self.iteration += 1
+        return begun
+
+    def _sync_term(self, expert: Wav2LipSyncNet, drawn: Tensor, mel: Tensor) -> Tensor:
+        num_frames = mel.shape[1]
+        planes = lower_half(drawn).unflatten(0, (-1, num_frames)).flatten(1, 2)
+        # The window of frames k .. k+4 is centred on frame k+2.
+        return self.sync_loss(
+            expert.embed_face(planes), expert.embed_audio(mel[:, num_frames // 2])
+        )
