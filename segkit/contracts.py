@@ -34,8 +34,9 @@ class AudioEncoder(Protocol):
 
     One vector for each of the frames ``first .. first + num_frames - 1`` of 25 fps.
 
-    An encoder of long reach also has ``listen(waveform N) -> features F C`` (two per frame), which
-    is called once per clip, and takes ``features=``: ``B F C`` of the same stretch as the waveform.
+    An encoder of long reach also has ``listen(waveform N) -> features F C``, which is called once
+    per clip, says how many belong to a frame (``features_per_frame``: 2 for phonemes, 1 for
+    AV-HuBERT), and takes ``features=``: ``B F C`` of the same stretch as the waveform.
     """
 
     out_dim: int

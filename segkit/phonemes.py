@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +27,7 @@ class PhonemeRecogniser:
 
     Attributes:
         name: of the features, in files.
+        features_per_frame: 2.
         num_features: C, 191: the phonemes, blank and word boundary.
 
     Raises:
@@ -38,6 +37,7 @@ class PhonemeRecogniser:
     """
 
     name = "phonemes"
+    features_per_frame = FEATURES_PER_FRAME
     num_features = 191
 
     def __init__(self) -> None:
@@ -93,47 +93,3 @@ def _network() -> Any:
             f"the phoneme recogniser cannot be loaded ({error}); pip install hama, which runs on "
             "Linux and macOS, or choose an audio encoder that needs none, such as MelCNN"
         ) from error
-
-
-def features_on_disk(folder: Path, listener: Any, waveform: Tensor) -> Tensor:
-    """Return a clip's features, from the clip's folder or made and left there.
-
-    Args:
-        folder: of the clip.
-        listener: callable with ``name``, such as `PhonemeRecogniser`.
-        waveform: ``N``, the clip's speech.
-
-    Returns:
-        ``F C`` float16. A folder that cannot be written is no error.
-    """
-    path = folder / f"{listener.name}.npy"
-    if path.exists():
-        return torch.from_numpy(np.load(path, allow_pickle=False))
-    features = listener(waveform).half()
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.save(file, features.numpy())
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-    return features
-
-
-def cut_features(features: Tensor, first_frame: int, num_frames: int) -> Tensor:
-    """Return the features of some frames; outside the clip they are 0.
-
-    Args:
-        features: ``F C`` of a whole clip.
-        first_frame: may be negative.
-        num_frames: T.
-
-    Returns:
-        ``2 T C`` float32.
-    """
-    piece = features.new_zeros(FEATURES_PER_FRAME * num_frames, features.shape[1])
-    start = FEATURES_PER_FRAME * first_frame
-    first, stop = max(start, 0), min(start + len(piece), len(features))
-    if stop > first:
-        piece[first - start : stop - start] = features[first:stop]
-    return piece.float()

@@ -18,7 +18,8 @@ from torch import Tensor
 from segkit.audio import MelFrontEnd, mel_windows
 from segkit.clips import Clip
 from segkit.contracts import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
-from segkit.phonemes import cut_features, features_on_disk
+from segkit.listening import check_listener, cut_features, features_on_disk
+from segkit.registry import AUDIO_ENCODERS
 from segkit.window_dataset import NUM_SAMPLES, WindowDataset
 
 
@@ -118,14 +119,17 @@ class TalkingMaskWindows(WindowDataset):
             enough; otherwise the farthest frame is the reference. Paper: not given; ours: 15.
         size: side to which masks are resized (nearest), by default as stored.
         flip: mirror half of the samples, reference and targets together.
-        listener: describes the speech of a whole clip (`PhonemeRecogniser`), or its config; samples
-            then hold ``features`` of the same stretch as ``waveform``. Kept in the clips' folders.
+        listener: describes the speech of a whole clip (`PhonemeRecogniser`, or a frozen `AVHubert`
+            with the weights and chunks of the model's own), or its config; samples then hold
+            ``features`` of the same stretch as ``waveform``. Each clip is described once; what was
+            found stays in its folder, under a name that changes with the listener's weights.
         num_samples: virtual length.
         cache_gb: bound of the cache of decoded clips in this process.
 
     Raises:
         FileNotFoundError: no folder, or no clip of that split.
-        ValueError: all clips are too short, or ``context_s`` is shorter than the window.
+        ValueError: all clips are too short, ``context_s`` is shorter than the window, or a listener
+            that is none.
 
     Source: paper sections 3.2 and 4.1 (five frames, 3 s of speech).
     """
@@ -157,10 +161,8 @@ class TalkingMaskWindows(WindowDataset):
                 f"got {context_s}"
             )
         self.min_reference_distance = min_reference_distance
-        if isinstance(listener, dict):
-            arguments = dict(listener)
-            listener = arguments.pop("type")(**arguments)
-        self.listener = listener
+        listener = AUDIO_ENCODERS.build(listener)
+        self.listener = None if listener is None else check_listener(listener)
 
     def _sample(
         self, index: int, rng: np.random.Generator, clip: Clip, span: range, start: int
@@ -182,8 +184,9 @@ class TalkingMaskWindows(WindowDataset):
                 clip, "features", lambda: features_on_disk(clip.folder, self.listener, waveform)
             )
             sample["features"] = cut_features(
-                features, start - self.first, self.context_samples // SAMPLES_PER_FRAME
-            )
+                features, start - self.first, self.context_samples // SAMPLES_PER_FRAME,
+                per_frame=self.listener.features_per_frame,
+            )  # fmt: skip
         return sample
 
     def _reference(self, rng: np.random.Generator, span: range, start: int) -> int:

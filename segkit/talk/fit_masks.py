@@ -11,7 +11,7 @@ from torch.nn import functional
 from segkit.contracts import SAMPLES_PER_FRAME, encode_audio
 from segkit.decisions import PRIOR_CORRECTION, decide
 from segkit.halves import pose_of
-from segkit.phonemes import cut_features
+from segkit.listening import cut_features
 from segkit.regions import one_hot
 from segkit.talk.budget import BestWeights, Budget, fast_precision
 from segkit.talk.bundle import Bundle
@@ -117,8 +117,10 @@ class MaskFit:
         if features is None:
             return None
         length = 2 * _CONTEXT_FRAMES + 1
+        per_frame = self.parts[0].features_per_frame
+        assert isinstance(per_frame, int)
         pieces = [
-            cut_features(features[0], number - _CONTEXT_FRAMES, length)
+            cut_features(features[0], number - _CONTEXT_FRAMES, length, per_frame=per_frame)
             for number in clip.numbers.tolist()
         ]
         return torch.stack(pieces).to(self.device)

@@ -53,8 +53,9 @@ class Concat(nn.Module):
                 f"{len(self.encoders)} with {len(listening)} that listen"
             )
         if listening:
-            # An attribute only if there is one: its presence tells that features are wanted.
+            # Attributes only if there is one: their presence tells that features are wanted.
             self.listen = listening[0].listen
+            self.features_per_frame = listening[0].features_per_frame
         width = 0
         for encoder in self.encoders:
             assert isinstance(encoder.out_dim, int)

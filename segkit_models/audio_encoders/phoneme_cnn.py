@@ -29,10 +29,13 @@ class PhonemeCNN(nn.Module):
 
     Attributes:
         out_dim: width of the embedding.
+        features_per_frame: 2.
 
     Source: Paper: AV-HuBERT as the global encoder (section 3.2); ours: phoneme posteriors, for
         which published weights may be shipped.
     """
+
+    features_per_frame = FEATURES_PER_FRAME
 
     def __init__(self, *, out_dim: int = 128, width: int = 96) -> None:
         super().__init__()

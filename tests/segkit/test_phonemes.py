@@ -1,4 +1,4 @@
-"""Phoneme features: right on real speech, in step with the frames, made once."""
+"""Phoneme features: right on real speech, in step with the frames."""
 
 import copy
 import gc
@@ -12,7 +12,7 @@ from hama.asr import ASRModel
 
 import segkit.phonemes
 from segkit.audio import load_audio
-from segkit.phonemes import PhonemeRecogniser, cut_features, features_on_disk
+from segkit.phonemes import PhonemeRecogniser
 
 
 @pytest.fixture(scope="module")
@@ -68,41 +68,6 @@ def test_copies_share_the_engine(recogniser: PhonemeRecogniser) -> None:
     del twin
     gc.collect()
     assert torch.equal(recogniser(speech_like(1.0)), before)
-
-
-def test_outside_the_clip_nothing_is_heard() -> None:
-    features = torch.arange(1.0, 13.0).half()[:, None]  # six frames
-    assert cut_features(features, 1, 2)[:, 0].tolist() == [3, 4, 5, 6]
-    assert cut_features(features, -2, 3)[:, 0].tolist() == [0, 0, 0, 0, 1, 2]
-    assert cut_features(features, 5, 2)[:, 0].tolist() == [11, 12, 0, 0]
-    assert not cut_features(features, 9, 2).any()
-    assert cut_features(features, 0, 1).dtype == torch.float32
-
-
-class Counting:
-    name = "counted"
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __call__(self, waveform: torch.Tensor) -> torch.Tensor:
-        self.calls += 1
-        return torch.arange(2 * len(waveform) // 640).float()[:, None] / 4
-
-
-def test_features_are_made_once_and_left_in_the_clip(tmp_path: Path) -> None:
-    listener, waveform = Counting(), torch.zeros(6400)
-    first = features_on_disk(tmp_path, listener, waveform)
-    again = features_on_disk(tmp_path, listener, waveform)
-    assert listener.calls == 1
-    assert first.dtype == again.dtype == torch.float16
-    assert torch.equal(first, again)
-    assert [path.name for path in tmp_path.iterdir()] == ["counted.npy"]
-
-
-def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
-    features = features_on_disk(tmp_path / "absent", Counting(), torch.zeros(640))
-    assert features.shape == (2, 1)
 
 
 def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

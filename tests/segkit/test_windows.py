@@ -152,6 +152,7 @@ class TestTalkingMaskWindows:
             """Tells of every half frame which one it is, counted from 1."""
 
             name = "numbers"
+            features_per_frame = 2
 
             def __call__(self, waveform: torch.Tensor) -> torch.Tensor:
                 return torch.arange(1.0, 1 + 2 * len(waveform) // 640)[:, None]

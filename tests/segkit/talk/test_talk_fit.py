@@ -176,6 +176,7 @@ class HalfFrames(torch.nn.Module):
     """Embeds a frame as its two features, which count half frames from the clip's start."""
 
     out_dim = 2
+    features_per_frame = 2
 
     def __init__(self):
         super().__init__()
