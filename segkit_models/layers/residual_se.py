@@ -21,8 +21,23 @@ def face_norm(name: NormName, channels: int) -> nn.Module:
         channels: C.
     """
     if name == "instance":
-        return nn.InstanceNorm2d(channels)
+        return InstanceNorm(channels)
     return make_norm(name, channels)
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance normalisation without weights, whose gradient is right in every memory layout.
+
+    On the CPU, PyTorch (seen in 2.11) takes a channels-last gradient of a single sample for a
+    contiguous one; such a gradient comes out of many a matrix product, `region_means` among them.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return ``B C H W``."""
+        out = super().forward(input)
+        if out.requires_grad:
+            out.register_hook(torch.Tensor.contiguous)
+        return out
 
 
 class SqueezeExcite(nn.Module):
