@@ -15,6 +15,9 @@ from segkit_models.experts.building import build_expert
 
 LEVELS = ("multi", "last")
 
+E4S_FACE_BOX = (35 / 256, 32 / 256, 223 / 256, 220 / 256)
+"""Where ArcFace's crop lies in a picture aligned as FFHQ's are (rows 35-222 of 256)."""
+
 
 def cosine_distance(prediction: Tensor, target: Tensor) -> Tensor:
     """Return 1 - cosine of the flattened tensors, averaged over the batch.
@@ -75,7 +78,10 @@ class IdentityLoss(FeatureCosine):
         network: a module with ``features(image)`` whose last entry is the embedding.
         levels: ``"multi"`` or ``"last"``.
         box: top, left, bottom and right edge of the face in the image, as fractions; the network
-            sees only this. The default suits the face crop of this toolkit.
+            sees only this. The default suits the face crop of this toolkit; `E4S_FACE_BOX` suits
+            pictures aligned as FFHQ's.
+        pool: side the image is averaged to before the face is cut out (E4S: 256); None cuts from
+            the image as it is.
 
     Source:
         Section 3.3, eq. 10.
@@ -87,12 +93,16 @@ class IdentityLoss(FeatureCosine):
         *,
         levels: str = "multi",
         box: tuple[float, float, float, float] = (0.24, 0.21, 0.82, 0.79),
+        pool: int | None = None,
     ) -> None:
         super().__init__(network, levels=levels)
         self.box = box
+        self.pool = pool
 
     def prepare(self, image: Tensor) -> Tensor:
         """Cut the face out."""
+        if self.pool is not None:
+            image = functional.adaptive_avg_pool2d(image, self.pool)
         height, width = image.shape[-2:]
         top, left, bottom, right = self.box
         rows = slice(round(top * height), round(bottom * height))

@@ -1,0 +1,183 @@
+"""What region encoders with a feature pyramid share, whatever their backbone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segkit.contracts import check_shape
+from segkit_models.layers.equalised import RegionLinear
+from segkit_models.layers.region_pooling import region_means, region_presence
+from segkit_models.region_encoders.region_mlp import RegionMLP
+
+
+class PyramidRegionEncoder(nn.Module):
+    """Three maps of a backbone meet in a pyramid, are averaged per region, and become codes.
+
+    A backbone gives its maps by overriding `backbone_maps`.
+
+    Args:
+        backbone: its modules under the names of their attributes.
+        channels: of the backbone's fine, medium and coarse map, at 1/4, 1/8 and 1/16 of the size.
+        num_regions: R.
+        num_layers: L, ``2 log2(size) - 2`` of the generator; 18 at 1024 px, 16 at 512.
+        style_dim: width D of the codes.
+        input_size: side the image is resized to.
+        fpn_dim: channels of the pyramid; a style vector is three times as wide.
+        num_coded_layers: layers that get a code from the network, the rest the average latent; all
+            when not given.
+
+    Source:
+        Section 3.3, eq. 5-7; pyramid: pSp (Richardson et al. 2021).
+    """
+
+    latent_average: Tensor
+
+    def __init__(
+        self,
+        backbone: Mapping[str, nn.Module],
+        *,
+        channels: Sequence[int],
+        num_regions: int,
+        num_layers: int,
+        style_dim: int,
+        input_size: int,
+        fpn_dim: int,
+        num_coded_layers: int | None,
+    ) -> None:
+        super().__init__()
+        coded = num_layers if num_coded_layers is None else num_coded_layers
+        if not 0 < coded <= num_layers:
+            raise ValueError(f"num_coded_layers: expected 1..{num_layers}, got {coded}")
+        self.num_regions = num_regions
+        self.num_layers = num_layers
+        self.style_dim = style_dim
+        self.input_size = input_size
+        self.vector_dim = 3 * fpn_dim
+        for name, module in backbone.items():
+            self.add_module(name, module)
+        fine, medium, coarse = channels
+        # pSp's coarse map is already 512 wide and joins the pyramid as it is.
+        self.lateral_coarse = nn.Identity() if coarse == fpn_dim else nn.Conv2d(coarse, fpn_dim, 1)
+        self.lateral_medium = nn.Conv2d(medium, fpn_dim, 1)
+        self.lateral_fine = nn.Conv2d(fine, fpn_dim, 1)
+        self.mlp = RegionMLP(
+            num_regions, vector_dim=self.vector_dim, style_dim=style_dim, num_coded_layers=coded
+        )
+        # Zero until a StyleGAN2 checkpoint brings its average latent; codes are offsets from it.
+        self.register_buffer("latent_average", torch.zeros(num_layers, style_dim))
+
+    def backbone_maps(self, image: Tensor) -> Sequence[Tensor]:
+        """Return the fine, medium and coarse map of ``B 3 input_size input_size``."""
+        raise NotImplementedError
+
+    def encode(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Average the three feature maps inside each region (eq. 5-6).
+
+        Args:
+            image: ``B 3 H W`` in [-1, 1], any size.
+            mask: one-hot ``B R H W``, any size.
+
+        Returns:
+            Style vectors ``B R V`` (all zero for an absent region) and presence ``B R`` (bool).
+        """
+        batch = check_shape(image, "B 3 H W", name="image")["B"]
+        check_shape(mask, f"B={batch} R={self.num_regions} H W", name="mask")
+        maps = self.pyramid(image)
+        vectors = torch.cat([region_means(feature, mask) for feature in maps], -1)
+        return vectors, region_presence(mask, (maps[0].shape[-2], maps[0].shape[-1]))
+
+    def to_codes(self, vectors: Tensor) -> Tensor:
+        """Map style vectors to style codes (eq. 7).
+
+        Args:
+            vectors: ``B R V``.
+
+        Returns:
+            ``B R L D``. The code of an absent region is what the network has learnt to expect of
+            it.
+        """
+        codes = self.mlp(vectors)
+        missing = self.num_layers - codes.shape[2]
+        return functional.pad(codes, (0, 0, 0, missing)) + self.latent_average
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Encode an image region by region.
+
+        Args:
+            image: ``B 3 H W`` in [-1, 1], any size.
+            mask: one-hot ``B R H W``, any size.
+
+        Returns:
+            Style codes ``B R L D``.
+        """
+        return self.to_codes(self.encode(image, mask)[0])
+
+    def pyramid(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the fine, medium and coarse map that are averaged, each ``B fpn_dim h w``.
+
+        Args:
+            image: ``B 3 H W`` in [-1, 1], any size.
+        """
+        side = self.input_size
+        if image.shape[-2:] != (side, side):
+            image = functional.interpolate(
+                image, (side, side), mode="bilinear", align_corners=False
+            )
+        fine, medium, coarse = self.backbone_maps(image)
+        return join_pyramid(
+            self.lateral_fine(fine), self.lateral_medium(medium), self.lateral_coarse(coarse)
+        )
+
+
+def join_pyramid(fine: Tensor, medium: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Add each coarser map of a pyramid, enlarged, to the next finer one.
+
+    Args:
+        fine: ``B C 4h 4w``.
+        medium: ``B C 2h 2w``.
+        coarse: ``B C h w``.
+
+    Returns:
+        Fine, medium and coarse map.
+    """
+    medium = medium + _enlarge(coarse, medium)
+    return fine + _enlarge(medium, fine), medium, coarse
+
+
+Encoder = TypeVar("Encoder", bound=PyramidRegionEncoder)
+
+
+def grown(encoder: Encoder, num_layers: int) -> Encoder:
+    """Return an encoder for a larger generator; a new layer begins with the code of the last one.
+
+    Args:
+        encoder: the trained one; all its layers must be coded.
+        num_layers: L of the larger generator.
+    """
+    coded, width = encoder.mlp.num_coded_layers, encoder.style_dim
+    if coded != encoder.num_layers or num_layers < coded:
+        raise ValueError(
+            f"num_layers: expected at least {encoder.num_layers}, all coded; "
+            f"got {num_layers} with {coded} coded"
+        )
+    larger = copy.deepcopy(encoder)
+    pick = torch.arange(num_layers).clamp_max(coded - 1)
+    out, old = RegionLinear(encoder.num_regions, width, num_layers * width), encoder.mlp.out
+    with torch.no_grad():
+        out.weight.copy_(old.weight.unflatten(1, (coded, width))[:, pick].flatten(1, 2))
+        out.bias.copy_(old.bias.unflatten(1, (coded, width))[:, pick].flatten(1, 2))
+    larger.mlp.out = out.to(old.weight.device)
+    larger.mlp.num_coded_layers = num_layers
+    larger.num_layers = num_layers
+    larger.register_buffer("latent_average", encoder.latent_average[pick].clone())
+    return larger
+
+
+def _enlarge(x: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=True)
