@@ -61,7 +61,7 @@ class LPIPSDistance:
     """Learned perceptual distance (AlexNet, version 0.1) of uint8 frames.
 
     Args:
-        trunk: file with the pretrained trunk, see ``segkit.weights.read_lpips_trunk``.
+        trunk: file with the pretrained trunk: made by ``segkit convert lpips``, or as published.
         sha256: expected digest of the file, checked when given.
 
     Raises:

