@@ -83,6 +83,9 @@ class BestWeights:
         self.module = module
         self.decay = decay
         self.average = copy.deepcopy(module).requires_grad_(False).eval()
+        # What does not learn stays equal by itself; of large frozen parts that saves the time.
+        frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+        self._followed = [name for name in module.state_dict() if name not in frozen]
         self.score = math.inf
         self._best = self.average.state_dict()
         self._steps = 0
@@ -92,10 +95,8 @@ class BestWeights:
         """Move the average towards the weights of now."""
         self._steps += 1
         decay = min(self.decay, (1 + self._steps) / (10 + self._steps))
-        weights = zip(
-            self.average.state_dict().values(), self.module.state_dict().values(), strict=True
-        )
-        for kept, new in weights:
+        average, module = self.average.state_dict(), self.module.state_dict()
+        for kept, new in ((average[name], module[name]) for name in self._followed):
             if kept.dtype.is_floating_point:
                 kept.lerp_(new, 1 - decay)
             else:

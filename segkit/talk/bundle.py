@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from segkit.regions import SCHEMES, RegionScheme
 from segkit.registry import AUDIO_ENCODERS, GENERATORS, MASK_DECODERS, REGION_ENCODERS, Registry
+from segkit.talk.bundle_configs import BundleError, plain_config, without_training
 
 FORMAT = 1
 """Version of the file's layout; a newer one is refused."""
@@ -32,10 +33,6 @@ PERSON = ("reference_labels", "reference_image", "styles", "presence")
 
 _SMALL = 2048
 """Tensors below this many values stay in full precision: norms and biases, which weigh nothing."""
-
-
-class BundleError(ValueError):
-    """A file that is no bundle, or one that does not fit its own description."""
 
 
 @dataclass
@@ -77,7 +74,10 @@ def new_bundle(
     scheme: str = "celeba12",
     card: dict[str, Any] | None = None,
 ) -> Bundle:
-    """Build the parts of a bundle with fresh weights.
+    """Build the parts of a bundle, with fresh weights or those of the files their configs name.
+
+    The bundle's own configs are without what only training needs (a file of pretrained weights,
+    which layers learn): it holds all weights itself.
 
     Args:
         configs: part -> config dict; ``type`` is a registered name or class.
@@ -96,8 +96,11 @@ def new_bundle(
         )
     if scheme not in SCHEMES:
         raise KeyError(f"no region scheme {scheme!r}; known: {', '.join(SCHEMES)}")
-    plain = {part: _plain_config(PARTS[part], configs[part]) for part in PARTS}
-    modules = {part: PARTS[part].build(plain[part]).eval() for part in PARTS}
+    plain = {
+        part: plain_config(PARTS[part], without_training(PARTS[part], configs[part]))
+        for part in PARTS
+    }
+    modules = {part: PARTS[part].build(dict(configs[part])).eval() for part in PARTS}
     return Bundle(plain, modules, size, mask_size or size, SCHEMES[scheme], card or {})
 
 
@@ -265,35 +268,6 @@ def _stored(value: Tensor, *, half: bool) -> Tensor:
         return value
     narrow = value.half()
     return narrow if bool(torch.isfinite(narrow).all()) else value
-
-
-def _plain_config(registry: Registry, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace classes by their registered names and check that JSON gives back the rest."""
-    plain = _with_names(registry, config)
-    try:
-        return json.loads(json.dumps(plain))
-    except TypeError as error:
-        raise BundleError(
-            f"{registry.family}: the arguments of {plain['type']} are not plain data: {error}"
-        ) from error
-
-
-def _with_names(registry: Registry, config: Any) -> Any:
-    """Name the class of a component, and of the components among its arguments."""
-    if isinstance(config, (list, tuple)):
-        return [_with_names(registry, item) for item in config]
-    if not isinstance(config, Mapping):
-        return config
-    plain = {key: _with_names(registry, value) for key, value in config.items()}
-    kind = plain.get("type")
-    if isinstance(kind, type):
-        plain["type"] = kind.__name__
-        if registry.get(kind.__name__) is not kind:
-            raise BundleError(
-                f"{registry.family}: {kind} is not registered; a bundle names its parts, so "
-                "register it"
-            )
-    return plain
 
 
 def _check_person(bundle: Bundle, path: Path) -> None:

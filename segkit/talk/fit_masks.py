@@ -184,6 +184,10 @@ def fit_masks(
     """
     # Evaluation mode: batch statistics of one person's few frames would replace those of many.
     parts = fit.parts.eval().requires_grad_(True)
+    for module in parts.modules():
+        freeze = getattr(module, "freeze", None)
+        if callable(freeze):
+            freeze()  # a published network within stays as it is
     recalibrate(fit)
     best = BestWeights(parts, decay=0.98)
     optimiser = torch.optim.AdamW(parts.parameters(), lr=learning_rate, weight_decay=0.05)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from segkit.decisions import PRIOR_CORRECTION
 from segkit.talk.bundle import PARTS, Bundle, BundleError, load_exactly, new_bundle
+from segkit.talk.bundle_configs import without_training
 
 _OF_TSG = ("audio_encoder", "mask_decoder")
 _OF_SGI = ("region_encoder", "generator")
@@ -53,7 +54,8 @@ def bundle_from_checkpoints(
                 raise BundleError(
                     f"{path}: its config has no {part}; is it a {'/'.join(wanted)} training?"
                 )
-            parts[part] = _with_plain_type(config[part])
+            # The file of pretrained weights need not be here: the checkpoint holds them.
+            parts[part] = without_training(PARTS[part], _with_plain_type(config[part]))
             states[part] = _state_of(content["state_dict"], part, path)
         if wanted is _OF_TSG:
             shift = _logit_shift(config, content["state_dict"])

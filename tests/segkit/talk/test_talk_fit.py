@@ -207,9 +207,31 @@ class Recorder(torch.nn.Module):
         self.bias += offsets
 
 
-def mask_fit(tiny_bundle):
-    tiny_bundle.modules["audio_encoder"] = HalfFrames()
-    tiny_bundle.modules["mask_decoder"] = Recorder()
+class OnPublished(HalfFrames):
+    """Has a part that no training may touch."""
+
+    def __init__(self):
+        super().__init__()
+        self.published = torch.nn.Parameter(torch.ones(2))
+        self.freeze()
+
+    def freeze(self):
+        self.published.requires_grad_(False)
+
+    def forward(self, *speech, features=None):
+        return self.published * super().forward(*speech, features=features)
+
+
+class Mixing(Recorder):
+    """Lets what it hears reach the logits."""
+
+    def forward(self, pose, reference, audio):
+        return super().forward(pose, reference, audio) + audio.mean(1).view(-1, 1, 1, 1) * pose
+
+
+def mask_fit(tiny_bundle, encoder=HalfFrames, decoder=Recorder):
+    tiny_bundle.modules["audio_encoder"] = encoder()
+    tiny_bundle.modules["mask_decoder"] = decoder()
     labels = torch.full((6, 64, 64), 6, dtype=torch.uint8)
     labels[:, 40:50, 20:44] = 1
     numbers = torch.tensor([0, 1, 2, 7, 8, 11])
@@ -231,6 +253,15 @@ def test_a_fit_hears_each_frame_by_its_number_in_the_clip(tiny_bundle):
     heard = torch.tensor(tiny_bundle.modules["mask_decoder"].heard)
     assert torch.equal(heard[:, 0], 2.0 * numbers)
     assert torch.equal(heard[:, 1], 2.0 * numbers + 1)
+
+
+def test_a_published_network_stays_as_it_is(tiny_bundle):
+    fit_, _ = mask_fit(tiny_bundle, OnPublished, Mixing)
+    encoder = tiny_bundle.modules["audio_encoder"]
+    with progress_bars(show=False) as bars:
+        fit_masks(fit_, Budget(1.0, bars, "masks", steps=8), learning_rate=0.1)
+    assert encoder.published.tolist() == [1.0, 1.0]
+    assert encoder.scale != 1
 
 
 def test_class_weights_do_not_spread_small_regions_after_a_fit(tiny_bundle):
