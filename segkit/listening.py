@@ -35,7 +35,7 @@ def check_listener(listener: Any) -> Any:
         ValueError: it has no name, or does not say how many features belong to a frame.
     """
     missing = [name for name in ("name", "features_per_frame") if not hasattr(listener, name)]
-    if not callable(getattr(listener, "listen", listener)):
+    if not callable(_listen_of(listener)):
         missing.append("listen(waveform)")
     if missing:
         raise ValueError(
@@ -43,6 +43,11 @@ def check_listener(listener: Any) -> Any:
             "describes a whole clip, such as PhonemeRecogniser or AVHubert with frozen layers"
         )
     return listener
+
+
+def _listen_of(listener: Any) -> Any:
+    # Calling an encoder is its embedding of a few frames; anything else may be called.
+    return getattr(listener, "listen", None if isinstance(listener, nn.Module) else listener)
 
 
 def features_on_disk(folder: Path, listener: Any, waveform: Tensor) -> Tensor:
@@ -60,7 +65,7 @@ def features_on_disk(folder: Path, listener: Any, waveform: Tensor) -> Tensor:
     path = folder / f"{listener.name}.npy"
     if path.exists():
         return torch.from_numpy(np.load(path, allow_pickle=False))
-    exact = getattr(listener, "listen", listener)(waveform).detach().cpu()
+    exact = _listen_of(listener)(waveform).detach().cpu()
     features = exact.half()
     if not bool(torch.isfinite(features).all()):
         features = exact

@@ -4,5 +4,6 @@ from segkit_models.audio_encoders.av_hubert import AVHubert
 from segkit_models.audio_encoders.concat import Concat
 from segkit_models.audio_encoders.mel_cnn import MelCNN
 from segkit_models.audio_encoders.phoneme_cnn import PhonemeCNN
+from segkit_models.audio_encoders.torchaudio_ssl import TorchaudioSSL
 
-__all__ = ["AVHubert", "Concat", "MelCNN", "PhonemeCNN"]
+__all__ = ["AVHubert", "Concat", "MelCNN", "PhonemeCNN", "TorchaudioSSL"]

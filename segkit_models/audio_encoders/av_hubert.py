@@ -11,7 +11,7 @@ from segkit.contracts import check_shape
 from segkit.registry import AUDIO_ENCODERS
 from segkit.speech_features import ROW_DIM, AVHubertFeatures
 from segkit.weights import load_weights
-from segkit_models.audio_encoders.token_encoder import TokenEncoder
+from segkit_models.audio_encoders.token_encoder import TokenEncoder, check_layers
 from segkit_models.layers.speech_transformer import SpeechTransformer
 
 
@@ -169,16 +169,3 @@ class AVHubert(TokenEncoder):
         check_shape(features, f"B {ROW_DIM} T", name="features")
         layer = self.layer if layer is None else layer
         return self.network(features.transpose(1, 2), lengths, layer=layer)
-
-
-def check_layers(num_layers: int, layer: int | None, num_trainable_layers: int) -> None:
-    """Refuse layers that a network of ``num_layers`` does not have.
-
-    Raises:
-        ValueError: ``layer`` or ``num_trainable_layers`` is out of range.
-    """
-    used = num_layers if layer is None else layer
-    if not 1 <= used <= num_layers:
-        raise ValueError(f"layer: expected 1 .. {num_layers} or None, got {layer}")
-    if not 0 <= num_trainable_layers <= used:
-        raise ValueError(f"num_trainable_layers: expected 0 .. {used}, got {num_trainable_layers}")

@@ -251,6 +251,19 @@ class TokenEncoder(nn.Module):
         return _padded(torch.cat(pieces, 1), num_frames)
 
 
+def check_layers(num_layers: int, layer: int | None, num_trainable_layers: int) -> None:
+    """Refuse layers that a network of ``num_layers`` does not have.
+
+    Raises:
+        ValueError: ``layer`` or ``num_trainable_layers`` is out of range.
+    """
+    used = num_layers if layer is None else layer
+    if not 1 <= used <= num_layers:
+        raise ValueError(f"layer: expected 1 .. {num_layers} or None, got {layer}")
+    if not 0 <= num_trainable_layers <= used:
+        raise ValueError(f"num_trainable_layers: expected 0 .. {used}, got {num_trainable_layers}")
+
+
 def _started(waveform: Tensor) -> int:
     """Return how many frames of 25 fps a waveform ``... N`` begins, at least 1."""
     return max(1, -(-waveform.shape[-1] // SAMPLES_PER_FRAME))
