@@ -100,10 +100,11 @@ class TorchaudioSSL(TokenEncoder):
     def hear(self, waveform: Tensor, starts: list[int], length: int) -> Tensor:
         """Return the tokens ``B K length E`` of chunks ``starts`` of a waveform ``B N``."""
         num_samples = self.reach + (_PER_FRAME * length - 1) * SAMPLES_PER_FRAME // _PER_FRAME
-        begins = [start * SAMPLES_PER_FRAME for start in starts]
-        missing = max(0, max(begins) + num_samples - waveform.shape[1])
-        padded = functional.pad(waveform, (0, missing))
-        chunks = torch.stack([padded[:, begin : begin + num_samples] for begin in begins], 1)
+        begin = min(starts) * SAMPLES_PER_FRAME
+        begins = [start * SAMPLES_PER_FRAME - begin for start in starts]
+        stretch = waveform[:, begin : begin + max(begins) + num_samples]
+        padded = functional.pad(stretch, (0, max(begins) + num_samples - stretch.shape[1]))
+        chunks = torch.stack([padded[:, place : place + num_samples] for place in begins], 1)
         halves = self.encode_waveform(chunks.flatten(0, 1))
         tokens = halves.unflatten(1, (length, _PER_FRAME)).mean(2)
         return tokens.unflatten(0, (len(waveform), len(starts)))

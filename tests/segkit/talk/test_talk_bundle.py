@@ -211,6 +211,20 @@ def test_checkpoints_become_a_bundle_with_the_averaged_weights(tmp_path, tiny_bu
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
+def test_the_file_of_pretrained_weights_is_not_looked_for(tmp_path, tiny_bundle):
+    """A training may have been elsewhere: its checkpoint holds all weights."""
+    small = dict(dim=8, num_layers=1, num_heads=2, ff_dim=8, position_kernel=4, position_groups=2)
+    audio = {"type": "AVHubert", "out_dim": 16, **small}
+    bundle = new_bundle({**tiny_bundle.configs, "audio_encoder": audio}, size=64)
+    bundle.configs["audio_encoder"] |= {"weights": "/elsewhere/a.safetensors", "frozen": False}
+    tsg = checkpoint(tmp_path / "tsg.pth", bundle, ["audio_encoder", "mask_decoder"])
+    sgi = checkpoint(tmp_path / "sgi.pth", bundle, ["region_encoder", "generator"])
+    made = bundle_from_checkpoints(tsg=tsg, sgi=sgi)
+    assert made.configs["audio_encoder"] == audio
+    before, after = state_of(bundle), state_of(made)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
 def test_components_of_components_are_named_and_rebuilt(tmp_path, tiny_bundle):
     local = tiny_bundle.configs["audio_encoder"]
     by_class = {"type": Concat, "out_dim": 16, "encoders": [{**local, "type": MelCNN}]}
