@@ -6,8 +6,9 @@ Hardware: one 40 GB GPU, about two days (paper: one A100). On a CPU it trains to
 Data: ``segkit prepare FOLDER --out data/hdtf``; another root by ``--data DIR`` or ``SEGKIT_DATA``.
 Run: ``mim train segkit projects/segtalker/tsg.py`` or ``segkit train tsg``; ``segkit train
 syncnet`` trains the expert, which is needed from iteration 50 000 on.
-Differs from the paper: speech is heard by the mel CNN alone (0.2 s); the paper adds AV-HuBERT over
-3 s.
+Weights: AV-HuBERT's (``segkit weights avhubert_base``; Meta, non-commercial). Without the file
+the training goes on with the mel encoder alone, and says so. Its tokens are made at the first use
+of each clip and kept beside it.
 """
 
 from torch.optim import Adam
@@ -18,7 +19,7 @@ from segkit.engine.held_out import HeldOut
 from segkit.engine.measures import mouth_overlap
 from segkit.engine.sampling import SeekableSampler
 from segkit.windows import TalkingMaskWindows
-from segkit_models.audio_encoders import MelCNN
+from segkit_models.audio_encoders import AVHubert, Concat, MelCNN
 from segkit_models.experts.syncnet import SegmentationSyncNet
 from segkit_models.mask_decoders import UNetMaskDecoder
 from segkit_models.talking.tsg import TSG
@@ -26,9 +27,17 @@ from segkit_models.talking.tsg import TSG
 data_root = "data/hdtf"
 sync_begin = 50_000
 
+# Paper: size, layer and fusion not given; ours: base, the last layer, joined by a linear layer.
+global_speech = dict(
+    type=AVHubert, weights="weights/avhubert/avhubert_base.safetensors", out_dim=512
+)
+
 model = dict(
     type=TSG,
-    audio_encoder=dict(type=MelCNN, out_dim=512),
+    # 0.2 s around a frame, and 3 s.
+    audio_encoder=dict(
+        type=Concat, encoders=[dict(type=MelCNN, out_dim=512), global_speech], out_dim=512
+    ),
     mask_decoder=dict(type=UNetMaskDecoder, num_regions=12, size=512, audio_dim=512, variant="B"),
     # Eq. 2: the statistics of the clip folder hold one weight per region.
     class_weights=data_root,
@@ -51,6 +60,7 @@ train_dataloader = dict(
         context_s=3.0,
         size=512,
         flip=True,
+        listener=global_speech,
     ),
 )
 optim_wrapper = dict(optimizer=dict(type=Adam, lr=1e-4, betas=(0.5, 0.999)))
@@ -76,6 +86,7 @@ custom_hooks = [
             context_s=3.0,
             size=512,
             seed=1,
+            listener=global_speech,
         ),
         interval=5000,
         num_samples=64,
