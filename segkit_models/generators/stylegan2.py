@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -41,6 +42,8 @@ class RegionStyleGAN2(nn.Module):
     px conv 0, ToRGB 1; 8 px convs 1, 2, ToRGB 3; and so on, ``L = 2 log2(size) - 2`` in all.
 
     Args:
+        weights: a file made by ``segkit convert stylegan2`` or ``e4s``, of this size or a larger
+            one; random weights when not given.
         size: side of the image, a power of two.
         num_regions: R.
         style_dim: width D of the style codes.
@@ -63,6 +66,7 @@ class RegionStyleGAN2(nn.Module):
     def __init__(
         self,
         *,
+        weights: str | Path | None = None,
         size: int = 512,
         num_regions: int = 12,
         style_dim: int = 512,
@@ -103,6 +107,11 @@ class RegionStyleGAN2(nn.Module):
         self.to_rgbs = nn.ModuleList([ToRGB(widths[0], style_dim=style_dim)])
         for block in range(1, num_blocks):
             self._append_block(block)
+        if weights is not None:
+            from segkit.weights import load_component
+
+            whole = load_component(weights, "generator")
+            self.load_state_dict(truncated(whole, size, channels=widths).state_dict())
 
     def prepare(self, styles: Tensor) -> StyleTables:
         """Compute, once per identity, what ``render`` needs of the style codes.
@@ -205,17 +214,52 @@ def grown(
         raise ValueError(f"size: expected at least {generator.size}, got {size}")
     last = generator.channels[-1]
     added = channels or tuple(max(8, last // 2 ** (index + 1)) for index in range(num_new))
-    larger = RegionStyleGAN2(
+    larger = _alike(generator, size=size, channels=(*generator.channels, *added))
+    larger.load_state_dict({**larger.state_dict(), **generator.state_dict()})
+    for to_rgb in larger._layers()[1][len(generator.to_rgbs) :]:
+        nn.init.zeros_(to_rgb.conv.weight)
+    return larger.train(generator.training)
+
+
+def _alike(generator: RegionStyleGAN2, *, size: int, channels: tuple[int, ...]) -> RegionStyleGAN2:
+    return RegionStyleGAN2(
         size=size,
         num_regions=generator.num_regions,
         style_dim=generator.style_dim,
-        channels=(*generator.channels, *added),
+        channels=channels,
         num_masked_layers=generator.num_masked_layers,
         region_conv=generator.region_conv,
         mask_mode=generator.mask_mode,
         random_noise=generator.random_noise,
     ).to(generator.constant.device)
-    larger.load_state_dict({**larger.state_dict(), **generator.state_dict()})
-    for to_rgb in larger._layers()[1][len(generator.to_rgbs) :]:
-        nn.init.zeros_(to_rgb.conv.weight)
-    return larger.train(generator.training)
+
+
+def truncated(
+    generator: nn.Module, size: int, *, channels: tuple[int, ...] | None = None
+) -> RegionStyleGAN2:
+    """Return a smaller generator that draws what the larger one's skip connection holds there.
+
+    Every ToRGB layer adds to a whole image, so the layers of the larger sizes can be left out.
+
+    Args:
+        generator: the trained one.
+        size: smaller side, a power of two.
+        channels: wanted widths; any when not given.
+
+    Raises:
+        ValueError: a larger size, or other widths.
+    """
+    if not isinstance(generator, RegionStyleGAN2) or size > generator.size:
+        found = getattr(generator, "size", "none")
+        raise ValueError(
+            f"size: the weights are of a {type(generator).__name__} for {found} px, which has no "
+            f"part that draws {size} px"
+        )
+    kept = generator.channels[: int(math.log2(size)) - 1]
+    if channels is not None and tuple(channels) != kept:
+        raise ValueError(f"channels: the weights have {kept} up to {size} px, got {channels}")
+    smaller = _alike(generator, size=size, channels=kept)
+    own = smaller.state_dict().keys()
+    state = {key: value for key, value in generator.state_dict().items() if key in own}
+    smaller.load_state_dict(state)
+    return smaller.train(generator.training)

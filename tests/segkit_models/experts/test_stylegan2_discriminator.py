@@ -1,4 +1,4 @@
-"""The discriminator's laws; its numbers are checked in test_stylegan2_parity.py."""
+"""The discriminator's laws; its numbers are checked in converters/test_parity_stylegan2.py."""
 
 import pytest
 import torch

@@ -1,0 +1,141 @@
+"""E4S' region encoder: a wide face backbone, mean of every region at three scales, one MLP each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segkit.contracts import check_shape
+from segkit.registry import REGION_ENCODERS
+from segkit_models.layers.face_backbone import UNITS, make_stages, make_stem, stage_maps
+from segkit_models.layers.region_pooling import region_means, region_presence
+from segkit_models.layers.residual_se import NormName
+from segkit_models.region_encoders.region_mlp import RegionMLP
+
+
+@REGION_ENCODERS.register
+class E4SRegionEncoder(nn.Module):
+    """Encode the look of every region of a face as one style code per generator layer.
+
+    The last three stages of the backbone are averaged inside each region as they are, without a
+    pyramid, and the averages are concatenated to a style vector: what E4S swaps between people.
+    Twice as wide as ArcFace's IR-SE-50 and without batch statistics, so weights of that do not fit.
+
+    Args:
+        weights: a file made by ``segkit convert e4s``; random weights when not given.
+        num_regions: R.
+        num_layers: L, ``2 log2(size) - 2`` of the generator; 18 at 1024 px, 16 at 512.
+        style_dim: width D of the codes.
+        input_size: side the image is resized to; the three maps are 1/4, 1/8 and 1/16 of it.
+        width: channels of the stem and of the four stages; a style vector is as wide as the last
+            three together.
+        units: residual units per stage.
+        num_coded_layers: layers that get a code from the network, the rest the average latent.
+            Paper: not given; ours: 13, as E4S.
+        norm: ``"instance"`` (E4S), ``"batch"`` or ``"group"``.
+
+    Raises:
+        ValueError: a number of layers that does not fit.
+
+    Source:
+        E4S (Liu et al. 2023), which section 3.3 of the paper cites for eq. 5-7.
+    """
+
+    latent_average: Tensor
+
+    def __init__(
+        self,
+        *,
+        weights: str | Path | None = None,
+        num_regions: int = 12,
+        num_layers: int = 16,
+        style_dim: int = 512,
+        input_size: int = 256,
+        width: tuple[int, ...] = (64, 128, 256, 512, 512),
+        units: tuple[int, ...] = UNITS,
+        num_coded_layers: int = 13,
+        norm: NormName = "instance",
+    ) -> None:
+        super().__init__()
+        if not 0 < num_coded_layers <= num_layers:
+            raise ValueError(f"num_coded_layers: expected 1..{num_layers}, got {num_coded_layers}")
+        self.num_regions = num_regions
+        self.num_layers = num_layers
+        self.style_dim = style_dim
+        self.input_size = input_size
+        self.vector_dim = sum(width[2:])
+        self.stem = make_stem(width, norm=norm)
+        self.stages = make_stages(width, units, norm=norm)
+        self.mlp = RegionMLP(
+            num_regions,
+            vector_dim=self.vector_dim,
+            style_dim=style_dim,
+            num_coded_layers=num_coded_layers,
+        )
+        # Zero until a checkpoint brings its average latent; codes are offsets from it.
+        self.register_buffer("latent_average", torch.zeros(num_layers, style_dim))
+        if weights is not None:
+            from segkit.weights import load_weights
+
+            load_weights(self, weights)
+
+    def features(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the maps that are averaged: 1/4, 1/8 and 1/16 of ``input_size``.
+
+        Args:
+            image: ``B 3 H W`` in [-1, 1], any size.
+        """
+        side = self.input_size
+        if image.shape[-2:] != (side, side):
+            image = functional.interpolate(
+                image, (side, side), mode="bilinear", align_corners=False
+            )
+        _, fine, medium, coarse = stage_maps(self.stem, self.stages, image)
+        return fine, medium, coarse
+
+    def encode(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Average the three feature maps inside each region (eq. 5-6).
+
+        Args:
+            image: ``B 3 H W`` in [-1, 1], any size.
+            mask: one-hot ``B R H W``, any size; brought to each map's size by ``nearest``.
+
+        Returns:
+            Style vectors ``B R V`` (zero, scale by scale, where a region has no pixel) and
+            presence ``B R`` (bool) at the finest scale. ``segkit.edits.swap`` takes both.
+        """
+        batch = check_shape(image, "B 3 H W", name="image")["B"]
+        check_shape(mask, f"B={batch} R={self.num_regions} H W", name="mask")
+        maps = self.features(image)
+        vectors = torch.cat([region_means(feature, mask) for feature in maps], -1)
+        return vectors, region_presence(mask, (maps[0].shape[-2], maps[0].shape[-1]))
+
+    def to_codes(self, vectors: Tensor) -> Tensor:
+        """Map style vectors to style codes (eq. 7).
+
+        Args:
+            vectors: ``B R V``.
+
+        Returns:
+            ``B R L D``. The code of an absent region is what the network has learnt to expect of
+            it; layers without a code of their own are the average latent for every region.
+        """
+        check_shape(vectors, f"B R={self.num_regions} V={self.vector_dim}", name="vectors")
+        codes = self.mlp(vectors)
+        missing = self.num_layers - codes.shape[2]
+        return functional.pad(codes, (0, 0, 0, missing)) + self.latent_average
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Encode an image region by region.
+
+        Args:
+            image: ``B 3 H W`` in [-1, 1], any size.
+            mask: one-hot ``B R H W``, any size.
+
+        Returns:
+            Style codes ``B R L D``.
+        """
+        return self.to_codes(self.encode(image, mask)[0])
