@@ -57,6 +57,7 @@ class KnownFile:
 
 _AV_HUBERT = "Meta's own, non-commercial research, not transferable"
 _AV_HUBERT_SOURCE = "https://dl.fbaipublicfiles.com/avhubert/model/lrs3_vox"
+_TORCHAUDIO = "https://download.pytorch.org/torchaudio/models"
 _FFHQ = "MIT (code); the faces of FFHQ are non-commercial (CC BY-NC-SA 4.0)"
 _WAV2LIP = "research and non-commercial use only (README)"
 _WAV2LIP_SOURCE = "https://github.com/Rudrabha/Wav2Lip (Getting the weights)"
@@ -73,6 +74,15 @@ KNOWN_FILES: tuple[KnownFile, ...] = (
         "avhubert_large", "avhubert", "AVHubert", _AV_HUBERT,
         f"{_AV_HUBERT_SOURCE}/clean-pretrain/large_vox_iter5.pt", "large_vox_iter5.pt",
         "avhubert", 1302,
+    ),
+    KnownFile(
+        "hubert_base", None, "TorchaudioSSL, tsg_hubert.py", "MIT",
+        f"{_TORCHAUDIO}/hubert_fairseq_base_ls960.pth", "hubert_fairseq_base_ls960.pth",
+        "torchaudio", 377.5,
+    ),
+    KnownFile(
+        "wavlm_base_plus", None, "TorchaudioSSL, tsg_wavlm.py", "MIT",
+        f"{_TORCHAUDIO}/wavlm_base_plus.pth", "wavlm_base_plus.pth", "torchaudio", 377.5,
     ),
     KnownFile(
         "bisenet", "bisenet", "BiSeNet, prepare", f"MIT (code); {_CELEBA}",
