@@ -1,96 +1,67 @@
-"""Begin a training from published weights; say aloud what is not there."""
+"""Published weights that a training is told to use and that are not there: what then."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
-
-from segkit.engine.checkpoints import check_state_fits
-
-WEIGHT_ARGUMENTS = ("trunk", "manifest", "weights", "checkpoint", "backbone_weights")
+WEIGHT_ARGUMENTS = ("trunk", "weights", "backbone_weights", "latent_average")
 """Arguments by which a component is given the file of its pretrained network."""
 
-
-class StartFrom(Hook):
-    """Copy tensors of a file made by `segkit convert` into the model before the first iteration.
-
-    A file that is not there is a warning: the training begins from random weights.
-
-    Args:
-        file: the converted file.
-        parts: submodule or buffer of the model -> part of the file (``"generator"``), or name of
-            one of its tensors (``"extras.latent_average"``).
-    """
-
-    priority = "HIGH"
-
-    def __init__(self, *, file: str | Path, parts: Mapping[str, str]) -> None:
-        self.file, self.parts = Path(file), dict(parts)
-
-    def before_train(self, runner: Any) -> None:
-        """Load, unless the training goes on from a checkpoint of its own.
-
-        Raises:
-            ValueError: not a converted file, or no such part.
-            CheckpointMismatchError: the part belongs to another network than the config's.
-        """
-        if runner.iter > 0:
-            return
-        if not self.file.is_file():
-            runner.logger.warning(
-                f"{', '.join(self.parts)} begin with random weights: {self.file} not found; "
-                "see `segkit weights`"
-            )
-            return
-        from segkit.weights.converted import tensors_of
-
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        for target, source in self.parts.items():
-            state = tensors_of(self.file, source)
-            if "" in state:
-                model.get_buffer(target).copy_(state[""])
-            else:
-                module = model.get_submodule(target)
-                check_state_fits(module, state, exact=True)
-                module.load_state_dict(state)
-            runner.logger.info(f"{target}: {source} of {self.file}")
+STARTS = ("region_encoder", "generator", "discriminator")
+"""Parts of a model that only begin with published weights, and can begin without."""
 
 
 def leave_out_missing(config: Any) -> list[str]:
     """Take out of a config what only works with a file that is not there.
 
-    Losses become None; one of several audio encoders goes, and a dataset's listener with it.
-    What the training cannot do without stays, and its component will name the file.
+    Losses become None; one of several audio encoders goes, and a dataset's listener with it; what
+    would begin with published weights begins with random ones. What the training cannot do without
+    stays, and its component will name the file.
 
     Returns:
         One sentence per part left out.
     """
-    sentences = []
     model = config.model
+    return [
+        *_without_losses(model),
+        *_without_encoders(model, _datasets(config)),
+        *_with_random_starts(model),
+    ]
+
+
+def _without_losses(model: Any) -> Iterator[str]:
     for name, loss in (model.get("losses") or {}).items():
         if missing := _missing(loss):
             model.losses[name] = None
-            sentences.append(
-                f"loss {name!r} is left out: {missing[0]} not found; see `segkit weights`"
-            )
+            yield f"loss {name!r} is left out: {missing[0]} not found; see `segkit weights`"
+
+
+def _without_encoders(model: Any, datasets: list[Any]) -> Iterator[str]:
     encoders = (model.get("audio_encoder") or {}).get("encoders") or []
     kept = [encoder for encoder in encoders if not _missing(encoder)]
     if kept and len(kept) < len(encoders):
         model.audio_encoder["encoders"] = kept
         for encoder in encoders:
             if missing := _missing(encoder):
-                sentences.append(
+                yield (
                     f"audio encoder {_name(encoder)} is left out: {missing[0]} not found; "
                     "see `segkit weights`"
                 )
-    for dataset in _datasets(config):
+    for dataset in datasets:
         if _missing(dataset.get("listener")):
             dataset["listener"] = None
-    return sentences
+
+
+def _with_random_starts(model: Any) -> Iterator[str]:
+    for name in STARTS:
+        part = model.get(name) or {}
+        for argument in WEIGHT_ARGUMENTS:
+            path = part.get(argument)
+            if isinstance(path, str) and not Path(path).exists():
+                part[argument] = None
+                yield f"{name} begins without {argument} {path}: not found; see `segkit weights`"
 
 
 def _missing(node: Any) -> list[str]:

@@ -141,22 +141,6 @@ def load_weights(module: nn.Module, path: str | Path, *, part: str | None = None
     module.load_state_dict(state)
 
 
-def tensors_of(path: str | Path, name: str) -> dict[str, Tensor]:
-    """Return the tensors of a part (key -> tensor), or one tensor by its whole name (key ``""``).
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a converted file, or it holds no such part or tensor.
-    """
-    head = _required_head(path)
-    if name in head["parts"]:
-        return _tensors(path, f"{name}.")
-    found = _tensors(path, name)
-    if "" not in found:
-        raise ValueError(f"{path}: holds no {name!r}; its parts are {', '.join(head['parts'])}")
-    return {"": found[""]}
-
-
 def load_extra(path: str | Path, name: str) -> Tensor:
     """Return a tensor of a converted file that belongs to no part.
 
