@@ -145,20 +145,22 @@ class BiSeNet(nn.Module):
     Args:
         weights: a file made by `segkit convert bisenet`; random weights when not given.
         num_classes: classes of the network; 19 in the published weights.
-        scheme: name of a scheme of `segkit.regions` (``"celeba12"``) whose regions the logits
-            become, for use as the toolkit's parser; None gives the classes of the network, in the
-            published order.
+        scheme: name of the scheme of `segkit.regions` that the 19 classes belong to.
+        merged: give logits of the scheme's regions, for use as the toolkit's parser, instead of
+            those of the network's classes in the published order.
         size: side of the square image that the network sees (published weights: 512); None keeps
             the image as it is. The logits come back at the image's own size.
         aux_heads: keep the two heads that only training uses; the published file has them.
         width: channels of the stem; all others are multiples.
 
     Attributes:
-        labelling: name of the order of the 19 classes, a key of a scheme's ``merges``.
+        scheme: says how labels merge: ``parser.scheme.merge(labels, parser.labelling)``; None for
+            another number of classes than 19.
+        labelling: name of the published order of the 19 classes.
 
     Raises:
         KeyError: unknown scheme.
-        ValueError: a scheme for another number of classes than 19.
+        ValueError: another number of classes than 19 to be merged.
 
     Source:
         BiSeNet (Yu et al. 2018), as zllrunning/face-parsing.PyTorch lays it out. Paper: section 3.2
@@ -172,20 +174,21 @@ class BiSeNet(nn.Module):
         weights: str | Path | None = None,
         *,
         num_classes: int = 19,
-        scheme: str | None = None,
+        scheme: str = "celeba12",
+        merged: bool = False,
         size: int | None = None,
         aux_heads: bool = True,
         width: int = 64,
     ) -> None:
         super().__init__()
-        if scheme is not None and scheme not in SCHEMES:
+        if scheme not in SCHEMES:
             raise KeyError(f"no scheme {scheme!r}; known: {', '.join(SCHEMES)}")
-        if scheme is not None and num_classes != 19:
+        if merged and num_classes != 19:
             raise ValueError(
-                f"scheme {scheme!r} merges 19 classes, the network has {num_classes}; "
-                "leave scheme out"
+                f"merged: a scheme merges 19 classes, the network has {num_classes}; leave it out"
             )
-        self.scheme = None if scheme is None else SCHEMES[scheme]
+        self.scheme = SCHEMES[scheme] if num_classes == 19 else None
+        self.merged = merged
         self.size = size
         context = 2 * width
         self.backbone = ResNet18(width=width)
@@ -211,7 +214,7 @@ class BiSeNet(nn.Module):
             image: ``B 3 H W`` in [-1, 1], any size.
 
         Returns:
-            Logits ``B R H W``: of the scheme's regions, or of the network's own classes. A region's
+            Logits ``B R H W``: of the network's own classes, or merged. A merged region's
             logit is the log of the summed exponentials of its classes, so that softmax gives the
             sum of their probabilities.
         """
@@ -248,7 +251,10 @@ class BiSeNet(nn.Module):
         logits = functional.interpolate(
             logits, image.shape[-2:], mode="bilinear", align_corners=True
         )
-        return logits if self.scheme is None else self.scheme.merge_logits(logits, LABELLING)
+        if not self.merged:
+            return logits
+        assert self.scheme is not None
+        return self.scheme.merge_logits(logits, LABELLING)
 
 
 def _make_head(in_channels: int, hidden: int, num_classes: int) -> nn.Sequential:

@@ -25,8 +25,8 @@ def test_keeps_the_parser_contract():
     assert PARSERS.get("BiSeNet") is BiSeNet
     assert isinstance(make(), Parser)
     assert make()(image(40, 64)).shape == (2, 19, 40, 64)
-    assert make(scheme="celeba12")(image(40, 64)).shape == (2, 12, 40, 64)
-    assert make(scheme="celeba14")(image(40, 64)).shape == (2, 14, 40, 64)
+    assert make(merged=True)(image(40, 64)).shape == (2, 12, 40, 64)
+    assert make(scheme="celeba14", merged=True)(image(40, 64)).shape == (2, 14, 40, 64)
 
 
 def test_backbone_is_torchvisions_resnet18():
@@ -50,13 +50,16 @@ def test_backbone_is_torchvisions_resnet18():
 
 
 def test_merged_logits_are_the_summed_probabilities():
-    raw, merged = make(), make(scheme="celeba12")
+    raw, merged = make(), make(merged=True)
     with torch.no_grad():
         classes, regions = (net(image(32, 32)).softmax(1) for net in (raw, merged))
     torch.testing.assert_close(regions[:, 3], classes[:, 4] + classes[:, 5])  # both eyes
     torch.testing.assert_close(regions[:, 1], classes[:, 12] + classes[:, 13])  # both lips
     torch.testing.assert_close(regions.sum(1), torch.ones(2, 32, 32))
-    assert merged.scheme is SCHEME_12
+    # The raw network tells how its labels merge.
+    labels = torch.arange(19)
+    assert raw.scheme is SCHEME_12
+    assert raw.scheme.merge(labels, raw.labelling)[[12, 13, 16]].tolist() == [1, 1, 0]
 
 
 def test_a_fixed_inner_size_gives_logits_of_the_pictures_own_size():
@@ -73,14 +76,14 @@ def test_a_fixed_inner_size_gives_logits_of_the_pictures_own_size():
 def test_crops_of_a_film_are_labelled_by_it():
     crops = [np.full((32, 32, 3), 20 * k, np.uint8) for k in range(3)]
     points = np.zeros((468, 2), np.float32)
-    labels = list(parse_crops(make(scheme="celeba12"), [(crop, points) for crop in crops]))
+    labels = list(parse_crops(make(merged=True), [(crop, points) for crop in crops]))
     assert [x.shape for x in labels] == [(32, 32)] * 3
     assert max(int(x.max()) for x in labels) < 12
 
 
 def test_gradients_reach_the_image():
     picture = image(32, 32).requires_grad_()
-    make(scheme="celeba12")(picture).square().mean().backward()
+    make(merged=True)(picture).square().mean().backward()
     assert (picture.grad.abs().flatten(1).sum(1) > 0).all()
 
 
@@ -88,7 +91,7 @@ def test_wrong_arguments_are_told(tmp_path):
     with pytest.raises(KeyError, match="no scheme 'celeba'; known: celeba12"):
         BiSeNet(scheme="celeba")
     with pytest.raises(ValueError, match="merges 19 classes, the network has 11"):
-        BiSeNet(scheme="celeba12", num_classes=11)
+        BiSeNet(merged=True, num_classes=11)
     with pytest.raises(
         ValueError, match=r"image: expected shape \(B, 3, H, W\), got \(1, 4, 8, 8\)"
     ):
