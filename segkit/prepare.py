@@ -12,9 +12,9 @@ from torch import nn
 
 from segkit.clip_manifest import write_manifest
 from segkit.clip_writer import CLIPS, read_entries, set_split, sha256_of
+from segkit.parser_choice import build_parser
 from segkit.people import person_of_file, split_people
 from segkit.prepare_clip import ClipMaker
-from segkit.registry import PARSERS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -47,7 +47,7 @@ def prepare_folder(
     out: str | Path,
     *,
     size: int = 512,
-    parser: str | dict[str, Any] | nn.Module = "MeshParser",
+    parser: str | Path | dict[str, Any] | nn.Module | None = None,
     face: int | None = None,
     storage: str = "jpg",
     val_fraction: float = 0.1,
@@ -65,7 +65,7 @@ def prepare_folder(
         source: folder of videos, sub-folders included, or one video.
         out: clip folder to make or to go on with.
         size: side of the square crops in pixels.
-        parser: name or config of a parser, or a built one.
+        parser: see `build_parser`; None takes `MeshParser`.
         face: k-th face from the left of the first frame with faces, where there are several.
         storage: of the frames: ``"jpg"``, ``"png"`` or ``"mp4"``.
         val_fraction: share of the persons (see `segkit.people`) held out as split ``"val"``.
@@ -87,7 +87,7 @@ def prepare_folder(
 
     source, out = Path(source), Path(out)
     videos = find_videos(source, out)
-    built = PARSERS.build({"type": parser} if isinstance(parser, str) else parser)
+    built = build_parser(parser)
     recipe = {"maker": _MAKER, "parser": type(built).__name__, "size": size}
     entries = read_entries(out)
     _check_recipe(entries, recipe, out)

@@ -38,6 +38,14 @@ def fit(
             "--model", "-m", help="Bundle to start from; default: built in.", metavar="FILE"
         ),
     ] = None,
+    parser: Annotated[
+        str | None,
+        typer.Option(
+            "--parser",
+            help="What labels the face; see `segkit prepare --help`.",
+            metavar="NAME|FILE",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of all random draws.")] = 0,
     device: Annotated[
         str | None, typer.Option("--device", help="cpu or cuda; default: a GPU if there is one.")
@@ -65,7 +73,8 @@ def fit(
 
     made = adapt(
         clip, out=out, start_s=start, end_s=end, minutes=minutes, size=size, face=face,
-        model=model, seed=seed, device=device, save_on_interrupt=save_on_interrupt, force=force,
+        model=model, parser=parser, seed=seed, device=device,
+        save_on_interrupt=save_on_interrupt, force=force,
     )  # fmt: skip
     typer.echo(summary(out, made))
 

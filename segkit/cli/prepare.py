@@ -34,8 +34,14 @@ def prepare(
         int, typer.Option("--size", min=64, help="Side of the face crops in pixels.")
     ] = 512,
     parser: Annotated[
-        str, typer.Option("--parser", help="Component that labels the faces.")
-    ] = "MeshParser",
+        str | None,
+        typer.Option(
+            "--parser",
+            help="What labels the faces: a component's name, a file of `segkit convert bisenet`, "
+            "or a checkpoint of `segkit train parsing`; default: MeshParser.",
+            metavar="NAME|FILE",
+        ),
+    ] = None,
     face: Annotated[
         int | None, typer.Option("--face", min=0, help="Which face, 0 = leftmost.")
     ] = None,

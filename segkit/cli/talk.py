@@ -92,6 +92,15 @@ def talk(
         int | None,
         typer.Option("--face", min=0, help="Which face, 0 = leftmost.", rich_help_panel=_MORE),
     ] = None,
+    parser: Annotated[
+        str | None,
+        typer.Option(
+            "--parser",
+            help="What labels the face; see `segkit prepare --help`.",
+            metavar="NAME|FILE",
+            rich_help_panel=_MORE,
+        ),
+    ] = None,
     on_short_video: Annotated[
         str,
         typer.Option(
@@ -145,7 +154,7 @@ def talk(
     made = make(
         out=out, video=video, image=image, audio=audio, model=model, face=face,
         background=background, swaps=swap or (), blinks=blink or (),
-        on_short_video=on_short_video, device=device, force=force,
+        on_short_video=on_short_video, parser=parser, device=device, force=force,
     )  # fmt: skip
     typer.echo(summary(out, made))
 

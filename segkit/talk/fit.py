@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from segkit.parser_choice import build_parser
 from segkit.progress import progress_bars
-from segkit.registry import PARSERS
 from segkit.talk.budget import Budget
 from segkit.talk.bundle import Bundle, check_writable, load_bundle, save_bundle
 from segkit.talk.fit_images import ImageFit, enlarge, fit_images
 from segkit.talk.fit_masks import MaskFit, fit_masks, predicted_labels
 from segkit.talk.identity import encode_styles
-from segkit.talk.job import PARSER
 from segkit.talk.person_clip import PersonClip, read_person
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def fit(
     size: int | None = None,
     face: int | None = None,
     model: str | Path | Bundle | None = None,
-    parser: nn.Module | dict[str, Any] | None = None,
+    parser: str | Path | nn.Module | dict[str, Any] | None = None,
     seed: int = 0,
     steps: int | None = None,
     device: str | None = None,
@@ -73,7 +72,7 @@ def fit(
             detail.
         face: which face, counted from left to right in the first frame with faces.
         model: bundle to start from, or its path; None takes the built-in one.
-        parser: labels the face; None takes `MeshParser`.
+        parser: labels the face, see `build_parser`; None takes `MeshParser`.
         seed: of all draws.
         steps: training steps of each half, instead of ``minutes``; makes the fit repeatable.
         device: such as ``"cpu"``; None takes a GPU where there is one.
@@ -99,7 +98,7 @@ def fit(
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     bundle = copy.deepcopy(model) if isinstance(model, Bundle) else load_bundle(model)
     _check_size(size, bundle)
-    built = PARSERS.build(PARSER if parser is None else parser).eval()
+    built = build_parser(parser)
     report: dict[str, Any] = {}
     with progress_bars(show=progress) as bars:
         person = read_person(

@@ -14,14 +14,11 @@ from torch import Tensor, nn
 from segkit.audio import load_audio
 from segkit.contracts import FPS, SAMPLE_RATE
 from segkit.edits import BlinkSchedule
-from segkit.registry import PARSERS
+from segkit.parser_choice import build_parser
 from segkit.talk.bundle import Bundle, check_writable, load_bundle
 from segkit.talk.identity import Swap
 from segkit.talk.sources import ON_SHORT_VIDEO, FilmSource, PictureSource, read_picture
 from segkit.video import MediaError
-
-PARSER = {"type": "MeshParser"}
-"""The parser of talks and fits, unless another is given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +70,7 @@ def prepare_job(
     swaps: Sequence[str],
     blinks: Sequence[str],
     on_short_video: str,
-    parser: nn.Module | dict[str, Any] | None,
+    parser: str | Path | nn.Module | dict[str, Any] | None,
     batch_size: int,
     device: str | None,
     force: bool,
@@ -107,7 +104,7 @@ def prepare_job(
         source=source,
         out=out,
         bundle=bundle.to(place),
-        parser=PARSERS.build(PARSER if parser is None else parser).eval(),
+        parser=build_parser(parser),
         device=place,
         waveform=waveform,
         sound=sound,

@@ -48,7 +48,7 @@ def talk(
     swaps: Sequence[str] = (),
     blinks: Sequence[str] = (),
     on_short_video: str = "pingpong",
-    parser: nn.Module | dict[str, Any] | None = None,
+    parser: str | Path | nn.Module | dict[str, Any] | None = None,
     batch_size: int = 8,
     crf: int = 18,
     device: str | None = None,
@@ -71,7 +71,7 @@ def talk(
         blinks: ``AMOUNT@SECONDS`` texts; amount 1 closes the eyes.
         on_short_video: when the speech is longer than the film: ``"pingpong"``, ``"loop"``,
             ``"freeze"`` or ``"stop"``.
-        parser: labels the face; None takes `MeshParser`.
+        parser: labels the face, see `build_parser`; None takes `MeshParser`.
         batch_size: frames per step.
         crf: quality of the H.264 output, lower is better.
         device: such as ``"cpu"``; None takes a GPU where there is one.

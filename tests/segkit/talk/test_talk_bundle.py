@@ -265,5 +265,5 @@ def test_checkpoints_that_are_something_else_are_named(tmp_path, tiny_bundle):
         bundle_from_checkpoints(tsg=sgi, sgi=sgi)
     plain = tmp_path / "plain.pth"
     torch.save({"weight": torch.zeros(2)}, plain)
-    with pytest.raises(BundleError, match="no checkpoint"):
+    with pytest.raises(ValueError, match="no checkpoint"):
         bundle_from_checkpoints(tsg=plain, sgi=sgi)
