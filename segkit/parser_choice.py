@@ -42,7 +42,7 @@ def build_parser(choice: str | Path | dict[str, Any] | nn.Module | None = None) 
 def _converted(path: str | Path) -> nn.Module:
     from segkit.weights import load_component
 
-    parser = load_component(path)
+    parser: Any = load_component(path)
     if not hasattr(parser, "merged"):
         raise ValueError(
             f"{path}: holds a {type(parser).__name__}, which is no parser; give a file made by "
