@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segkit.audio import MelFrontEnd, mel_windows
@@ -22,9 +21,10 @@ from segkit_models.losses.sync import SyncLoss
 from segkit_models.talking.augment import augment_waveform
 from segkit_models.talking.class_weights import read_class_weights
 from segkit_models.talking.sync_expert import build_syncnet
+from segkit_models.talking.sync_taught import SyncTaught
 
 
-class TSG(BaseModel):
+class TSG(SyncTaught):
     """Train an audio encoder and a mask decoder by cross entropy, later with a frozen SyncNet.
 
     Args:
@@ -56,8 +56,6 @@ class TSG(BaseModel):
     Source: section 3.2; eq. 1-4.
     """
 
-    iteration: Tensor
-
     def __init__(
         self,
         audio_encoder: nn.Module | dict[str, Any],
@@ -80,7 +78,6 @@ class TSG(BaseModel):
         _check_choice("sync_input", sync_input, ("straight_through", "softmax"))
         self.num_regions = num_regions
         self.compose = compose
-        self.sync_begin = sync_begin
         self.sync_input = sync_input
         self.prior_correction = prior_correction
         self.speech_changes = dict(speech_changes or {})
@@ -94,17 +91,10 @@ class TSG(BaseModel):
             weights=read_class_weights(class_weights), num_regions=num_regions
         )
         self.sync_loss = SyncLoss()
-        self.sync_expert = None if sync_expert is None else _frozen(build_syncnet(sync_expert))
+        self.take_expert(
+            None if sync_expert is None else build_syncnet(sync_expert), begin=sync_begin
+        )
         self.front_end = MelFrontEnd()
-        # In the checkpoint, so that a resumed training knows how far it is.
-        self.register_buffer("iteration", torch.zeros((), dtype=torch.long))
-
-    def train(self, mode: bool = True) -> TSG:
-        """Set training or evaluation; the expert stays in evaluation: its statistics are fixed."""
-        super().train(mode)
-        if self.sync_expert is not None:
-            self.sync_expert.eval()
-        return self
 
     def forward(
         self,
@@ -154,7 +144,7 @@ class TSG(BaseModel):
             labels = with_upper_half_of(labels, masks)
             return [{"labels": p, "target": y} for p, y in zip(labels, masks, strict=True)]
         terms = {"ce": self._mask_term(logits, masks.flatten(0, 1))}
-        if self._sync_has_begun() and self.sync_expert is not None:
+        if self.sync_has_begun():
             window = logits.unflatten(0, (-1, num_frames))
             terms["sync"] = self._sync_term(self.sync_expert, window, waveform, first)
         total = torch.stack([self.loss_weights[name] * term for name, term in terms.items()]).sum()
@@ -202,13 +192,6 @@ class TSG(BaseModel):
             logits, labels = lower_half(logits), lower_half(labels)
         return self.mask_loss(logits, labels)
 
-    def _sync_has_begun(self) -> bool:
-        """Tell whether the SyncNet joins this iteration, and count it."""
-        begun = int(self.iteration) >= self.sync_begin
-        if self.training:
-            self.iteration += 1
-        return begun
-
     def _sync_term(
         self, expert: SegmentationSyncNet, logits: Tensor, waveform: Tensor, first: int
     ) -> Tensor:
@@ -221,10 +204,6 @@ class TSG(BaseModel):
         middle = first + logits.shape[1] // 2
         mel = mel_windows(self.front_end(waveform), 1, middle)[:, 0]
         return self.sync_loss(*expert(probability, mel))
-
-
-def _frozen(expert: SegmentationSyncNet) -> SegmentationSyncNet:
-    return expert.requires_grad_(False).eval()
 
 
 def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:

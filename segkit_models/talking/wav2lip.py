@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segkit.contracts import check_shape
@@ -13,9 +12,10 @@ from segkit.halves import lower_half
 from segkit_models.baselines.wav2lip import Wav2Lip, Wav2LipSyncNet, bgr_of, face_planes
 from segkit_models.experts.building import build_expert
 from segkit_models.losses.sync import SyncLoss
+from segkit_models.talking.sync_taught import SyncTaught
 
 
-class Wav2LipTraining(BaseModel):
+class Wav2LipTraining(SyncTaught):
     """Train Wav2Lip's generator, without the discriminator of its later version.
 
     The loss is ``(1 - w) l1 + w sync``; w is 0 at first.
@@ -34,8 +34,6 @@ class Wav2LipTraining(BaseModel):
     Source: Prajwal et al. 2020 (Wav2Lip), section 3.2.
     """
 
-    iteration: Tensor
-
     def __init__(
         self,
         generator: Wav2Lip | dict[str, Any],
@@ -49,23 +47,10 @@ class Wav2LipTraining(BaseModel):
         if not 0 <= sync_weight <= 1:
             raise ValueError(f"sync_weight: expected a share from 0 to 1, got {sync_weight}")
         self.sync_weight = sync_weight
-        self.sync_begin = sync_begin
         self.generator = build_expert(generator, default=Wav2Lip)
         self.sync_loss = SyncLoss()
-        self.sync_expert = (
-            None
-            if sync_expert is None
-            else build_expert(sync_expert, default=Wav2LipSyncNet).requires_grad_(False).eval()
-        )
-        # In the checkpoint, so that a resumed training knows how far it is.
-        self.register_buffer("iteration", torch.zeros((), dtype=torch.long))
-
-    def train(self, mode: bool = True) -> Wav2LipTraining:
-        """Set training or evaluation; the expert stays in evaluation: its statistics are fixed."""
-        super().train(mode)
-        if self.sync_expert is not None:
-            self.sync_expert.eval()
-        return self
+        expert = None if sync_expert is None else build_expert(sync_expert, default=Wav2LipSyncNet)
+        self.take_expert(expert, begin=sync_begin)
 
     def forward(
         self, frames: Tensor, reference: Tensor, mel: Tensor, mode: str = "tensor"
@@ -104,17 +89,10 @@ class Wav2LipTraining(BaseModel):
             ]
         terms = {"l1": (drawn - bgr_of(frames.flatten(0, 1))).abs().mean()}
         total = terms["l1"]
-        if self._sync_has_begun() and self.sync_expert is not None:
+        if self.sync_has_begun():
             terms["sync"] = self._sync_term(self.sync_expert, drawn, mel)
             total = (1 - self.sync_weight) * terms["l1"] + self.sync_weight * terms["sync"]
         return {"loss": total, **{name: term.detach() for name, term in terms.items()}}
-
-    def _sync_has_begun(self) -> bool:
-        """Tell whether the SyncNet joins this iteration, and count it."""
-        begun = int(self.iteration) >= self.sync_begin
-        if self.training:
-            self.iteration += 1
-        return begun
 
     def _sync_term(self, expert: Wav2LipSyncNet, drawn: Tensor, mel: Tensor) -> Tensor:
         num_frames = mel.shape[1]
