@@ -43,6 +43,8 @@ BACKBONE_SMALL: dict[str, Any] = {
 }
 FPN_SMALL = BACKBONE_SMALL | {"model.region_encoder.fpn_dim": 16}
 
+PARSING_SMALL: dict[str, Any] = {"train_dataloader.batch_size": 2}
+
 
 def at_every_listener(encoder: str, **arguments: Any) -> dict[str, Any]:
     """Change an audio encoder where it trains and where it listens."""
@@ -97,6 +99,10 @@ SMALL: dict[str, dict[str, Any]] = {
     # Without the file of its weights an encoder is left out, and the mel encoder trains alone.
     "alternatives/tsg_wide.py": TSG_SMALL,
     "alternatives/tsg_local.py": TSG_SMALL,
+    "alternatives/tsg_smp.py": {
+        key: value for key, value in TSG_SMALL.items() if "width" not in key
+    }
+    | {"model.sync_expert.width": 0.125, "model.mask_decoder.encoder": "mobilenet_v2"},
     "alternatives/tsg_global.py": TSG_SMALL
     | at_every_listener("model.audio_encoder", **SPEECH_SMALL),
     "alternatives/tsg_hubert.py": TSG_SMALL
@@ -110,6 +116,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "alternatives/sgi_timm.py": SGI_SMALL
     | GENERATOR_SMALL
     | {"model.region_encoder.backbone": "resnet10t", "model.region_encoder.fpn_dim": 16},
+    "alternatives/parsing_unet.py": PARSING_SMALL,
+    "alternatives/parsing_segformer.py": PARSING_SMALL,
+    "alternatives/parsing_deeplab.py": PARSING_SMALL,
     "alternatives/sgi_all_layers.py": SGI_SMALL | GENERATOR_SMALL | FPN_SMALL,
 }
 
