@@ -20,11 +20,12 @@ from segkit_models.baselines.wav2lip import Wav2Lip, Wav2LipSyncNet
     ),
 )
 def convert_wav2lip(checkpoint: Checkpoint) -> Parts:
-    """Convert the generator (``wav2lip.pth``, ``wav2lip_gan.pth``).
+    """Convert the generator (``wav2lip.pth``, ``wav2lip_gan.pth``), or one that we trained.
 
     The number of decoder blocks tells the size, the speech embedding the width.
     """
-    state = checkpoint.state(containers=("state_dict",), prefixes=("module.",))
+    state = checkpoint.state(containers=("state_dict",), prefixes=("module.", "generator."))
+    state.ignore("sync_expert.*", "iteration", why="what taught it, in our own training")
     vector = state.shape("face_decoder_blocks.0.0.conv_block.0.weight")[0]
     size = 96 << max(0, len(_numbers(state, "face_decoder_blocks.")) - 7)
     return {"wav2lip": _part(state, Wav2Lip, {"size": size, "width": vector / 512})}
@@ -39,11 +40,11 @@ def convert_wav2lip(checkpoint: Checkpoint) -> Parts:
     ),
 )
 def convert_wav2lip_syncnet(checkpoint: Checkpoint) -> Parts:
-    """Convert the expert (``lipsync_expert.pth``).
+    """Convert the expert (``lipsync_expert.pth``), or one that we trained.
 
     The last kernels and the number of layers tell the size, the first kernels the frames.
     """
-    state = checkpoint.state(containers=("state_dict",), prefixes=("module.",))
+    state = checkpoint.state(containers=("state_dict",), prefixes=("module.", "syncnet."))
     planes = state.shape("face_encoder.0.conv_block.0.weight")[1]
     layers = _numbers(state, "face_encoder.")
     closing = state.shape(f"face_encoder.{max(layers) - 1}.conv_block.0.weight")

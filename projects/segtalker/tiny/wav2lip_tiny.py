@@ -1,7 +1,7 @@
 """Wav2Lip, a quarter as wide: the baseline beside the built-in model.
 
 Reproduces: projects/segtalker/baselines/wav2lip.py, smaller, on synthetic faces.
-Hardware: a laptop's CPU.
+Hardware: a laptop's CPU; one core makes about 0.5 s of an iteration, 40 minutes in all.
 Data: ``segkit synth --out data/synthetic``; another root by ``--data DIR`` or ``SEGKIT_DATA``.
 Run: ``segkit train wav2lip_tiny --data data/synthetic``; ``segkit train wav2lip_syncnet_tiny``
 trains the expert, which is needed from iteration 3000 on.

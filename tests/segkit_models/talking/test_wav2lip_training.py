@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper
 
 from segkit.engine.experts import LoadExpert
 from segkit.weights import convert_file
-from segkit_models.baselines.wav2lip import Wav2LipSyncNet, bgr_of, face_planes
+from segkit_models.baselines.wav2lip import Wav2Lip, Wav2LipSyncNet, bgr_of, face_planes
 from segkit_models.experts.syncnet import sync_probability
 from segkit_models.talking.colour_sync_expert import ColourSyncExpert
 from segkit_models.talking.wav2lip import Wav2LipTraining
@@ -117,6 +117,25 @@ def test_published_experts_are_loaded(tmp_path, clips):
     )
     for key, value in published.state_dict().items():
         assert torch.equal(model.sync_expert.state_dict()[key], value)
+
+
+def test_what_was_trained_here_converts_too(tmp_path, clips):
+    model = make(sync_expert=TINY).eval()
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "iter_1.pth")
+    conversion = convert_file("wav2lip", tmp_path / "iter_1.pth", tmp_path / "a.safetensors")
+    assert conversion.unknown == []
+    again = Wav2Lip(weights=tmp_path / "a.safetensors", **TINY).eval()
+    planes = face_planes(clips["frames"][0], clips["reference"][0])
+    mel = clips["mel"][0].unsqueeze(1)
+    assert torch.equal(again(mel, planes), model.generator(mel, planes))
+    expert = ColourSyncExpert(TINY)
+    torch.save({"state_dict": expert.state_dict()}, tmp_path / "iter_2.pth")
+    conversion = convert_file(
+        "wav2lip_syncnet", tmp_path / "iter_2.pth", tmp_path / "b.safetensors"
+    )
+    assert conversion.unknown == []
+    loaded = Wav2LipSyncNet(weights=tmp_path / "b.safetensors", **TINY).state_dict()
+    assert all(torch.equal(loaded[k], v) for k, v in expert.syncnet.state_dict().items())
 
 
 def test_wrong_windows_are_told(clips):
