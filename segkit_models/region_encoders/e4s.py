@@ -25,7 +25,8 @@ class E4SRegionEncoder(nn.Module):
     Twice as wide as ArcFace's IR-SE-50 and without batch statistics, so weights of that do not fit.
 
     Args:
-        weights: a file made by ``segkit convert e4s``; random weights when not given.
+        weights: a file made by ``segkit convert e4s``, for as many layers or more; random weights
+            when not given.
         num_regions: R.
         num_layers: L, ``2 log2(size) - 2`` of the generator; 18 at 1024 px, 16 at 512.
         style_dim: width D of the codes.
@@ -78,9 +79,13 @@ class E4SRegionEncoder(nn.Module):
         # Zero until a checkpoint brings its average latent; codes are offsets from it.
         self.register_buffer("latent_average", torch.zeros(num_layers, style_dim))
         if weights is not None:
-            from segkit.weights import load_weights
+            from segkit.weights import load_component, load_weights
 
-            load_weights(self, weights)
+            whole = load_component(weights, "encoder")
+            if isinstance(whole, E4SRegionEncoder) and whole.num_layers > num_layers:
+                self._load_first_layers(whole)
+            else:
+                load_weights(self, weights, part="encoder")
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the maps that are averaged: 1/4, 1/8 and 1/16 of ``input_size``.
@@ -139,3 +144,24 @@ class E4SRegionEncoder(nn.Module):
             Style codes ``B R L D``.
         """
         return self.to_codes(self.encode(image, mask)[0])
+
+    def _load_first_layers(self, whole: E4SRegionEncoder) -> None:
+        """Take the weights of an encoder for a larger generator; its last layers are left out."""
+        state = whole.state_dict()
+        state["latent_average"] = state["latent_average"][: self.num_layers]
+        rows = min(whole.mlp.num_coded_layers, self.num_layers) * whole.style_dim
+        for key in ("mlp.out.weight", "mlp.out.bias"):
+            state[key] = state[key][:, :rows]
+        wanted = {key: tuple(value.shape) for key, value in self.state_dict().items()}
+        given = {key: tuple(value.shape) for key, value in state.items()}
+        wrong = [
+            f"{key}: expected {wanted.get(key, 'nothing')}, got {given.get(key, 'nothing')}"
+            for key in sorted(wanted.keys() | given.keys())
+            if wanted.get(key) != given.get(key)
+        ]
+        if wrong:
+            raise ValueError(
+                f"weights: the first {self.num_layers} layers of the file's {whole.num_layers} "
+                f"differ from this encoder in {len(wrong)} tensors\n  " + "\n  ".join(wrong[:5])
+            )
+        self.load_state_dict(state)

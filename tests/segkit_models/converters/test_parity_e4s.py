@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from segkit.edits import swap
 from segkit.regions import SCHEME_12
-from segkit.weights import convert_state_dict
+from segkit.weights import convert_file, convert_state_dict
+from segkit_models.generators import RegionStyleGAN2
 from segkit_models.generators.stylegan2 import truncated
 from segkit_models.layers.fir import upsample
 from segkit_models.region_encoders import E4SRegionEncoder
@@ -264,3 +265,37 @@ def test_vectors_are_swapped_between_people_region_by_region():
     assert torch.equal(mixed[:, :11], mine[:, :11])
     torch.testing.assert_close(mixed[:, 11], (mine[:, 11] + theirs[:, 11]) / 2)
     assert encoder.to_codes(mixed).shape == (1, 12, 6, STYLE_DIM)
+
+
+@pytest.mark.parametrize("coded", [3, 18])
+def test_a_larger_file_starts_a_smaller_pair(tmp_path, coded):
+    file = tiny_file(coded)
+    torch.save(file, tmp_path / "e4s.pt")
+    path = tmp_path / "e4s.safetensors"
+    whole = convert_file("e4s", tmp_path / "e4s.pt", path)
+    settings = dict(num_regions=REGIONS, style_dim=STYLE_DIM, width=WIDTH)
+    encoder = E4SRegionEncoder(
+        weights=path, num_layers=4, num_coded_layers=min(coded, 4), **settings
+    ).eval()
+    image, mask = torch.randn(1, 3, 256, 256), masks()
+    styles = build(whole, "encoder")(image, mask)
+    torch.testing.assert_close(encoder(image, mask), styles[:, :, :4])
+    generator = RegionStyleGAN2(
+        weights=path,
+        size=8,
+        num_regions=REGIONS,
+        style_dim=STYLE_DIM,
+        channels=CHANNELS[:2],
+        num_masked_layers=17 if coded == 18 else coded,
+        region_conv="bbox",
+    )
+    masked = 17 if coded == 18 else coded
+    _, layers = reference_stylegan2.generate(flat(file), styles[0], mask[0], masked, prefix="G.")
+    drawn = generator(encoder(image, mask), mask)
+    torch.testing.assert_close(drawn, layers["to_rgbs.0"], **CLOSE)
+    with pytest.raises(
+        ValueError, match="first 4 layers of the file's 6 differ from this encoder in 2"
+    ):
+        E4SRegionEncoder(weights=path, num_layers=4, num_coded_layers=2, **settings)
+    same = E4SRegionEncoder(weights=path, num_layers=6, num_coded_layers=min(coded, 6), **settings)
+    torch.testing.assert_close(same.eval()(image, mask), styles)
