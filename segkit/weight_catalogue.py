@@ -95,6 +95,10 @@ KNOWN_FILES: tuple[KnownFile, ...] = (
         "https://github.com/e4s2022/e4s (pretrained model)", "iteration_300000.pt", "e4s", 668,
     ),
     KnownFile(
+        "sean", "sean", "SEANRegionEncoder, SEANGenerator", "CC BY-NC-SA 4.0",
+        "https://github.com/ZPdesu/SEAN (CelebA-HQ_pretrained)", "latest_net_G.pth", "sean", 1068,
+    ),
+    KnownFile(
         "stylegan2_ffhq_1024", "stylegan2", "RegionStyleGAN2, StyleGAN2Discriminator, sgi.py",
         "NVIDIA non-commercial (converted weights)",
         "https://github.com/rosinality/stylegan2-pytorch (Pretrained Checkpoints)",

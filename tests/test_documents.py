@@ -49,13 +49,16 @@ def test_options_of_the_readme_exist(repository, monkeypatch):
 
 def test_the_model_index_leads_to_configs(repository):
     index = yaml.safe_load((repository / "model-index.yml").read_text())
+    listed = set()
     for metafile in index["Import"]:
         content = yaml.safe_load((repository / metafile).read_text())
         assert content["Models"]
         for model in content["Models"]:
             assert (repository / model["Config"]).is_file()
+            listed.add(repository / model["Config"])
         for collection in content["Collections"]:
             assert (repository / collection["README"]).is_file()
+    assert listed == set((repository / "projects").rglob("*.py"))
 
 
 @pytest.mark.parametrize("document", ["README.md", "projects/segtalker/README.md", "docs/index.md"])

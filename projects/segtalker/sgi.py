@@ -5,10 +5,11 @@ within 15).
 Hardware: four 40 GB GPUs, batch 4 on each (paper: four A100). On a CPU it trains too, if slowly.
 Data: ``segkit prepare FOLDER --out data/hdtf``; another root by ``--data DIR`` or ``SEGKIT_DATA``.
 Run: ``mim train segkit projects/segtalker/sgi.py`` or ``segkit train sgi``.
-Weights: the frozen networks of the LPIPS, identity and parsing terms belong in ``weights/``
-(``segkit weights``); a term whose file is missing is left out, with a warning.
+Weights: the frozen networks of the LPIPS, identity and parsing terms, and the StyleGAN2 and ArcFace
+that the networks start from, belong in ``weights/`` (``segkit weights``, ``segkit convert``). A term
+whose file is missing is left out, a start is random, and a warning says so.
 Differs from the paper: the generator draws 512 px, the size of the clips (its 18 style layers mean
-1024), and no pretrained StyleGAN2 is loaded.
+1024); of a StyleGAN2 for 1024 px it takes the first layers.
 """
 
 from torch.optim import Adam
@@ -27,17 +28,31 @@ from segkit_models.region_encoders import FPNRegionEncoder
 from segkit_models.talking.sgi import SGI
 
 data_root = "data/hdtf"
+stylegan2 = "weights/stylegan2/stylegan2_ffhq_1024.safetensors"
 
 model = dict(
     type=SGI,
-    region_encoder=dict(type=FPNRegionEncoder, num_regions=12, num_layers=16, style_dim=512),
-    generator=dict(
-        type=RegionStyleGAN2, size=512, num_regions=12, style_dim=512, random_noise=True
+    region_encoder=dict(
+        type=FPNRegionEncoder,
+        num_regions=12,
+        num_layers=16,
+        style_dim=512,
+        # Paper: a variation of pSp's encoder, its start not given; ours: ArcFace's backbone.
+        backbone_weights="weights/arcface/arcface_irse50.safetensors",
+        average_weights=stylegan2,
     ),
-    discriminator=dict(type=StyleGAN2Discriminator, size=512),
+    generator=dict(
+        type=RegionStyleGAN2,
+        weights=stylegan2,
+        size=512,
+        num_regions=12,
+        style_dim=512,
+        random_noise=True,
+    ),
+    discriminator=dict(type=StyleGAN2Discriminator, weights=stylegan2, size=512),
     losses=dict(
         l2=dict(type=L2),
-        lpips=dict(type=LPIPS, trunk="weights/lpips/alexnet.ckpt"),
+        lpips=dict(type=LPIPS, trunk="weights/lpips/lpips_alex.safetensors"),
         identity=dict(
             type=IdentityLoss,
             network=dict(type=IRSE50, weights="weights/arcface/arcface_irse50.safetensors"),

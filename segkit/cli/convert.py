@@ -21,7 +21,7 @@ def convert(
         str,
         typer.Argument(
             help="What the file is: avhubert, bisenet, e4s, i3d, identity, irse50, lpips, "
-            "parser_unet, psp, stylegan2, syncnet_v2, wav2lip or wav2lip_syncnet.",
+            "parser_unet, psp, sean, stylegan2, syncnet_v2, wav2lip or wav2lip_syncnet.",
             metavar="KIND",
         ),
     ],

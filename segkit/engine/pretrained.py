@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-WEIGHT_ARGUMENTS = ("trunk", "weights", "backbone_weights", "latent_average")
+WEIGHT_ARGUMENTS = ("trunk", "weights", "backbone_weights", "average_weights")
 """Arguments by which a component is given the file of its pretrained network."""
 
 STARTS = ("region_encoder", "generator", "discriminator")

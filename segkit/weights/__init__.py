@@ -6,7 +6,13 @@ from segkit.weights.conversion import (
     convert_state_dict,
     kinds,
 )
-from segkit.weights.converted import convert_file, load_component, load_weights
+from segkit.weights.converted import (
+    convert_file,
+    load_component,
+    load_extra,
+    load_extras,
+    load_weights,
+)
 from segkit.weights.foreign import read_foreign
 from segkit.weights.reading import (
     check_file,
@@ -23,6 +29,8 @@ __all__ = [
     "convert_state_dict",
     "kinds",
     "load_component",
+    "load_extra",
+    "load_extras",
     "load_weights",
     "read_foreign",
     "read_numpy_pickle",

@@ -122,7 +122,30 @@ def load_weights(module: nn.Module, path: str | Path, *, part: str | None = None
         same = [name for name, config in head["parts"].items() if config["type"] == own]
         part = same[0] if len(same) == 1 else None
     name = _part_name(head, part, path)
-    state = _tensors(path, f"{name}.")
+    config = {key: value for key, value in head["parts"][name].items() if key != "type"}
+    said = ", ".join(f"{key}={value!r}" for key, value in config.items())
+    made_for = f"{head['parts'][name]['type'].rpartition('.')[2]}({said})"
+    _load_exactly(module, _tensors(path, f"{name}."), path, f"{head['kind']!r} made for {made_for}")
+
+
+def load_extras(module: nn.Module, path: str | Path, name: str) -> None:
+    """Load tensors of a converted file that belong to no part, such as a mapping network's.
+
+    Args:
+        module: the component.
+        path: made by `segkit convert`.
+        name: what the tensors' names begin with.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file, or it holds no such tensors, or of other shapes.
+    """
+    head = _required_head(path)
+    state = _tensors(path, f"{_EXTRAS}.{name}.")
+    _load_exactly(module, state, path, f"{head['kind']!r}")
+
+
+def _load_exactly(module: nn.Module, state: dict[str, Tensor], path: str | Path, what: str) -> None:
     wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}
     given = {key: tuple(value.shape) for key, value in state.items()}
     problems = [
@@ -131,12 +154,9 @@ def load_weights(module: nn.Module, path: str | Path, *, part: str | None = None
         if wanted.get(key) != given.get(key)
     ]
     if problems:
-        config = {k: v for k, v in head["parts"][name].items() if k != "type"}
-        said = ", ".join(f"{key}={value!r}" for key, value in config.items())
         raise ValueError(
             f"{path}: {len(problems)} weights do not fit this {type(module).__name__}; the file "
-            f"is a {head['kind']!r} made for {head['parts'][name]['type'].rpartition('.')[2]}"
-            f"({said})\n  " + "\n  ".join(problems[:5])
+            f"is a {what}\n  " + "\n  ".join(problems[:5])
         )
     module.load_state_dict(state)
 

@@ -30,8 +30,9 @@ _FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0])
     "stylegan2", fingerprint=("conv1.conv.modulation.weight", "to_rgb1.conv.modulation.weight")
 )
 def convert_stylegan2(checkpoint: Checkpoint) -> Parts:
-    """Convert the generator (the average one, where there are two), its mapping, and its critic.
+    """Convert the generator (the average one, where there are two) and its critic.
 
+    Its mapping network, which SGI has no use for, comes as extra tensors (`MappingNetwork`).
     The generator comes as the paper's: 12 regions by ``"spatial"``. Its tensors depend on neither;
     with equal codes for all regions it draws what StyleGAN2 draws.
     """
@@ -49,7 +50,8 @@ def convert_stylegan2(checkpoint: Checkpoint) -> Parts:
         parts["generator"] = generator_part(checkpoint, generator, layout=layout, prefix=prefix)
         mapping = mapping_part(generator, layout=layout, prefix=prefix)
         if mapping is not None:
-            parts["mapping"] = mapping
+            for key, tensor in mapping[1].items():
+                checkpoint.extra(f"{MappingNetwork.EXTRA}.{key}", tensor)
         average = average_code(checkpoint, generator, mapping)
         if average is not None:
             num_layers = 2 * len(parts["generator"][0]["channels"])

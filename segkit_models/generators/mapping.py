@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,7 @@ class MappingNetwork(nn.Module):
     the start of every region's code.
 
     Args:
+        weights: a file made by ``segkit convert stylegan2``; random weights when not given.
         dim: width of the input.
         style_dim: width D of a style code.
         num_layers: linear layers; StyleGAN2's 8, StyleGAN2-ADA often 2.
@@ -50,12 +52,26 @@ class MappingNetwork(nn.Module):
         StyleGAN2 (Karras et al. 2020).
     """
 
-    def __init__(self, *, dim: int = 512, style_dim: int = 512, num_layers: int = 8) -> None:
+    EXTRA = "mapping"
+    """Name of its tensors in a converted file."""
+
+    def __init__(
+        self,
+        *,
+        weights: str | Path | None = None,
+        dim: int = 512,
+        style_dim: int = 512,
+        num_layers: int = 8,
+    ) -> None:
         super().__init__()
         self.dim = dim
         self.layers = nn.Sequential(
             *(SlowLinear(style_dim if index else dim, style_dim) for index in range(num_layers))
         )
+        if weights is not None:
+            from segkit.weights import load_extras
+
+            load_extras(self, weights, self.EXTRA)
 
     def forward(self, z: Tensor) -> Tensor:
         """Map ``B dim``, drawn from N(0, 1), to ``B D``."""

@@ -39,6 +39,8 @@ class FPNRegionEncoder(PyramidRegionEncoder):
         fpn_dim: channels of the pyramid; a style vector is three times as wide.
         num_coded_layers: layers that get a code from the network, the rest the average latent; all
             when not given.
+        average_weights: a file made by ``segkit convert stylegan2``, whose average code all codes
+            are offsets from; 0 when not given.
         norm: ``"batch"`` (weights of pSp or ArcFace), ``"instance"`` or ``"group"`` (small
             batches).
         backbone_weights: a file made by ``segkit convert psp`` (backbone and pyramid) or ``segkit
@@ -51,6 +53,9 @@ class FPNRegionEncoder(PyramidRegionEncoder):
     Source:
         Section 3.3, eq. 5-7; backbone and pyramid: pSp (Richardson et al. 2021).
     """
+
+    # A finished model holds its weights: bundles leave these arguments out.
+    only_training = ("backbone_weights", "average_weights")
 
     stem: nn.Sequential
     stages: nn.ModuleList
@@ -68,6 +73,7 @@ class FPNRegionEncoder(PyramidRegionEncoder):
         num_coded_layers: int | None = None,
         norm: NormName = "batch",
         backbone_weights: str | Path | None = None,
+        average_weights: str | Path | None = None,
     ) -> None:
         super().__init__(
             {"stem": make_stem(width, norm=norm), "stages": make_stages(width, units, norm=norm)},
@@ -78,6 +84,7 @@ class FPNRegionEncoder(PyramidRegionEncoder):
             input_size=input_size,
             fpn_dim=fpn_dim,
             num_coded_layers=num_coded_layers,
+            average_weights=average_weights,
         )
         if backbone_weights is not None:
             load_backbone(self, backbone_weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segkit.contracts import check_shape
+from segkit.weights import load_extra
 from segkit_models.layers.equalised import RegionLinear
 from segkit_models.layers.region_pooling import region_means, region_presence
 from segkit_models.region_encoders.region_mlp import RegionMLP
@@ -31,6 +33,12 @@ class PyramidRegionEncoder(nn.Module):
         fpn_dim: channels of the pyramid; a style vector is three times as wide.
         num_coded_layers: layers that get a code from the network, the rest the average latent; all
             when not given.
+        average_weights: a file made by ``segkit convert stylegan2``, whose average code all codes
+            are offsets from; 0 when not given.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: more coded layers than layers, or an average code of other sizes.
 
     Source:
         Section 3.3, eq. 5-7; pyramid: pSp (Richardson et al. 2021).
@@ -49,6 +57,7 @@ class PyramidRegionEncoder(nn.Module):
         input_size: int,
         fpn_dim: int,
         num_coded_layers: int | None,
+        average_weights: str | Path | None,
     ) -> None:
         super().__init__()
         coded = num_layers if num_coded_layers is None else num_coded_layers
@@ -69,8 +78,11 @@ class PyramidRegionEncoder(nn.Module):
         self.mlp = RegionMLP(
             num_regions, vector_dim=self.vector_dim, style_dim=style_dim, num_coded_layers=coded
         )
-        # Zero until a StyleGAN2 checkpoint brings its average latent; codes are offsets from it.
-        self.register_buffer("latent_average", torch.zeros(num_layers, style_dim))
+        average = torch.zeros(num_layers, style_dim)
+        if average_weights is not None:
+            average = _average_code(average_weights, num_layers, style_dim)
+        # Codes are offsets from it.
+        self.register_buffer("latent_average", average)
 
     def backbone_maps(self, image: Tensor) -> Sequence[Tensor]:
         """Return the fine, medium and coarse map of ``B 3 input_size input_size``."""
@@ -133,6 +145,16 @@ class PyramidRegionEncoder(nn.Module):
         return join_pyramid(
             self.lateral_fine(fine), self.lateral_medium(medium), self.lateral_coarse(coarse)
         )
+
+
+def _average_code(path: str | Path, num_layers: int, style_dim: int) -> Tensor:
+    average = load_extra(path, "latent_average")
+    if len(average) < num_layers or average.shape[1] != style_dim:
+        raise ValueError(
+            f"{path}: an average code of other sizes: wanted are {num_layers} x {style_dim}, "
+            f"got {len(average)} x {average.shape[1]}"
+        )
+    return average[:num_layers].clone()
 
 
 def join_pyramid(fine: Tensor, medium: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor, Tensor]:

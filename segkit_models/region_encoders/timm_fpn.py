@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,6 +34,8 @@ class TimmFPNRegionEncoder(PyramidRegionEncoder):
         fpn_dim: channels of the pyramid; a style vector is three times as wide.
         num_coded_layers: layers that get a code from the network, the rest the average latent; all
             when not given.
+        average_weights: a file made by ``segkit convert stylegan2``, whose average code all codes
+            are offsets from; 0 when not given.
 
     Raises:
         ValueError: no such model in timm, or one without maps at these strides.
@@ -40,6 +43,9 @@ class TimmFPNRegionEncoder(PyramidRegionEncoder):
     Source:
         Section 3.3, eq. 5-7, with another backbone; timm (Wightman 2019).
     """
+
+    # A finished model holds its weights: bundles leave these arguments out.
+    only_training = ("pretrained", "average_weights")
 
     backbone: nn.Module
 
@@ -54,6 +60,7 @@ class TimmFPNRegionEncoder(PyramidRegionEncoder):
         input_size: int = 256,
         fpn_dim: int = 512,
         num_coded_layers: int | None = None,
+        average_weights: str | Path | None = None,
     ) -> None:
         network, channels = _make_backbone(backbone, pretrained=pretrained)
         super().__init__(
@@ -65,6 +72,7 @@ class TimmFPNRegionEncoder(PyramidRegionEncoder):
             input_size=input_size,
             fpn_dim=fpn_dim,
             num_coded_layers=num_coded_layers,
+            average_weights=average_weights,
         )
         # Some transformers keep the channels last.
         self._channels_last = str(getattr(network, "output_fmt", "NCHW")).endswith("NHWC")

@@ -44,6 +44,14 @@ BACKBONE_SMALL: dict[str, Any] = {
 FPN_SMALL = BACKBONE_SMALL | {"model.region_encoder.fpn_dim": 16}
 
 PARSING_SMALL: dict[str, Any] = {"train_dataloader.batch_size": 2}
+SPADE_SMALL: dict[str, Any] = SGI_SMALL | {
+    "model.region_encoder.num_layers": 1,
+    "model.region_encoder.width": 2,
+    "model.generator.size": 128,
+    "model.generator.style_dim": 32,
+    "model.generator.width": 2,
+    "model.generator.hidden": 8,
+}
 
 
 def at_every_listener(encoder: str, **arguments: Any) -> dict[str, Any]:
@@ -119,6 +127,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "alternatives/parsing_unet.py": PARSING_SMALL,
     "alternatives/parsing_segformer.py": PARSING_SMALL,
     "alternatives/parsing_deeplab.py": PARSING_SMALL,
+    "alternatives/sgi_sean_encoder.py": SGI_SMALL
+    | GENERATOR_SMALL
+    | {"model.region_encoder.width": 2},
+    "alternatives/sgi_sean.py": SPADE_SMALL,
+    "alternatives/sgi_spade.py": SPADE_SMALL,
     "alternatives/sgi_all_layers.py": SGI_SMALL | GENERATOR_SMALL | FPN_SMALL,
 }
 

@@ -13,7 +13,16 @@ from segkit_models.region_encoders import E4SRegionEncoder
 with read_base():
     from ..sgi import *
 
+e4s = "weights/e4s/e4s.safetensors"
+
 model.region_encoder = dict(
-    type=E4SRegionEncoder, num_regions=12, num_layers=16, style_dim=512, num_coded_layers=13
+    type=E4SRegionEncoder,
+    weights=e4s,
+    num_regions=12,
+    num_layers=16,
+    style_dim=512,
+    num_coded_layers=13,
 )
+model.generator.weights = e4s
 model.generator.region_conv = "bbox"
+model.discriminator.weights = e4s

@@ -50,15 +50,15 @@ def test_parts_begin_with_random_weights(tmp_path: Path) -> None:
         model=dict(
             generator=dict(type=Encoder, weights="nowhere"),
             discriminator=dict(type=Encoder, weights=str(there)),
-            region_encoder=dict(type=Encoder, latent_average="nowhere"),
+            region_encoder=dict(type=Encoder, average_weights="nowhere"),
         ),
         train_dataloader=dict(dataset=dict()),
     )
     sentences = leave_out_missing(config)
     assert [sentence.partition(":")[0] for sentence in sentences] == [
-        "region_encoder begins without latent_average nowhere",
+        "region_encoder begins without average_weights nowhere",
         "generator begins without weights nowhere",
     ]
     assert config.model.generator.weights is None
-    assert config.model.region_encoder.latent_average is None
+    assert config.model.region_encoder.average_weights is None
     assert config.model.discriminator.weights == str(there)

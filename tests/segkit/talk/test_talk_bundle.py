@@ -216,11 +216,17 @@ def test_the_file_of_pretrained_weights_is_not_looked_for(tmp_path, tiny_bundle)
     small = dict(dim=8, num_layers=1, num_heads=2, ff_dim=8, position_kernel=4, position_groups=2)
     audio = {"type": "AVHubert", "out_dim": 16, **small}
     bundle = new_bundle({**tiny_bundle.configs, "audio_encoder": audio}, size=64)
+    encoder = dict(bundle.configs["region_encoder"])
     bundle.configs["audio_encoder"] |= {"weights": "/elsewhere/a.safetensors", "frozen": False}
+    bundle.configs["region_encoder"] |= {
+        "backbone_weights": "/elsewhere/b.safetensors",
+        "average_weights": "/elsewhere/c.safetensors",
+    }
     tsg = checkpoint(tmp_path / "tsg.pth", bundle, ["audio_encoder", "mask_decoder"])
     sgi = checkpoint(tmp_path / "sgi.pth", bundle, ["region_encoder", "generator"])
     made = bundle_from_checkpoints(tsg=tsg, sgi=sgi)
     assert made.configs["audio_encoder"] == audio
+    assert made.configs["region_encoder"] == encoder
     before, after = state_of(bundle), state_of(made)
     assert all(torch.equal(before[key], after[key]) for key in before)
 

@@ -12,6 +12,7 @@ from segkit_models.experts.discriminator import truncated as truncated_critic
 from segkit_models.generators import RegionStyleGAN2
 from segkit_models.generators.mapping import MappingNetwork
 from segkit_models.generators.stylegan2 import truncated
+from segkit_models.region_encoders import FPNRegionEncoder
 from tests.reference import stylegan2 as reference
 from tests.reference.seeded import relative_error
 
@@ -101,6 +102,15 @@ def to_nvlabs_critic(state, size):
     return found
 
 
+def mapping_of(found, *, dim):
+    network = MappingNetwork(dim=dim, style_dim=dim)
+    prefix = f"{MappingNetwork.EXTRA}."
+    network.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in found.extras.items() if k.startswith(prefix)}
+    )
+    return network
+
+
 def seeded(fill_sgi, name):
     return fill_sgi.seeded_state(fill_sgi.read_spec(name), equalised=lambda _: True)
 
@@ -110,11 +120,11 @@ def test_equal_codes_draw_the_stored_image_of_256_px(fill_sgi, stored):
     state = seeded(fill_sgi, "rosinality_stylegan2_g_256.txt")
     assert fill_sgi.digest(state) == expected["g_digest"]
     found = convert_state_dict("stylegan2", {"g_ema": state, "latent_avg": torch.zeros(512)})
-    assert list(found) == ["generator", "mapping"]
+    assert list(found) == ["generator"]
     assert (found.notes, found.ignored) == ([], [])
     mask = fill_sgi.one_hot(fill_sgi.face_labels(512))
     with torch.no_grad():
-        mapped = build(found, "mapping")(expected["z"])
+        mapped = mapping_of(found, dim=512)(expected["z"])
         image = build(found, "generator")(expected["w"][:, None].expand(-1, 12, -1, -1), mask)
     torch.testing.assert_close(mapped, expected["mapped"], **CLOSE)
     torch.testing.assert_close(image, expected["image"], **CLOSE)
@@ -152,9 +162,9 @@ def test_published_names_of_nvidia_are_all_known(fill_sgi, kind):
     }  # fmt: skip
     found = convert_state_dict("stylegan2", {kind: state})
     assert (found.unknown, found.ignored) == ([], [])
-    parts = {"G": ["generator", "mapping"], "D": ["discriminator"]}[kind]
-    assert list(found) == parts
-    assert found[parts[0]][0]["size"] == 1024
+    part = {"G": "generator", "D": "discriminator"}[kind]
+    assert list(found) == [part]
+    assert found[part][0]["size"] == 1024
 
 
 def test_a_small_generator_agrees_with_plain_functions():
@@ -170,7 +180,8 @@ def test_a_small_generator_agrees_with_plain_functions():
     gradients = [torch.autograd.grad((x * weights).sum(), codes)[0] for x in (image, wanted)]
     assert relative_error(*gradients) < 1e-10
     z = torch.randn(3, STYLE_DIM, dtype=torch.float64)
-    assert relative_error(build(found, "mapping").double()(z), reference.mapping(wide, z)) < 1e-10
+    mapping = mapping_of(found, dim=STYLE_DIM).double()
+    assert relative_error(mapping(z), reference.mapping(wide, z)) < 1e-10
 
 
 def test_a_small_critic_agrees_with_plain_functions_up_to_second_order():
@@ -217,7 +228,7 @@ def test_every_layout_gives_the_same_weights():
         critic,
         nvidia_critic,
     )
-    parts = [3, 3, 3, 2, 2, 2, 1, 1]
+    parts = [2, 2, 2, 1, 1, 1, 1, 1]
     for file, num_parts in zip(files, parts, strict=True):
         found = convert_state_dict("stylegan2", file)
         assert found.unknown == []
@@ -228,6 +239,8 @@ def test_every_layout_gives_the_same_weights():
             assert all(torch.equal(tensors[key], wanted[part][1][key]) for key in tensors)
         if "generator" in found:
             assert torch.equal(found.extras["latent_average"], average.expand(8, -1))
+            assert found.extras.keys() == wanted.extras.keys()
+            assert all(torch.equal(x, wanted.extras[key]) for key, x in found.extras.items())
     assert convert_state_dict("stylegan2", files[0]).notes == [
         "took 'g_ema', the running average of 'g'"
     ]
@@ -300,3 +313,20 @@ def test_mapping_network_is_known_by_its_size():
     assert sum(x.numel() for x in MappingNetwork().parameters()) == 8 * (512 * 512 + 512)
     with pytest.raises(ValueError, match=r"z: expected shape \(B, Z=512\), got \(2, 4\)"):
         MappingNetwork()(torch.zeros(2, 4))
+
+
+def test_a_converted_file_starts_mapping_and_encoder(tmp_path):
+    average = torch.arange(float(STYLE_DIM))
+    source, out = tmp_path / "ffhq.pt", tmp_path / "ffhq.safetensors"
+    torch.save({"g_ema": tiny_generator(), "latent_avg": average}, source)
+    found = convert_file("stylegan2", source, out)
+    mapping = MappingNetwork(weights=out, dim=STYLE_DIM, style_dim=STYLE_DIM)
+    z = torch.randn(2, STYLE_DIM)
+    assert torch.equal(mapping(z), mapping_of(found, dim=STYLE_DIM)(z))
+    with pytest.raises(ValueError, match="weights do not fit this MappingNetwork"):
+        MappingNetwork(weights=out, dim=STYLE_DIM, style_dim=STYLE_DIM, num_layers=2)
+    small = dict(style_dim=STYLE_DIM, width=(4, 4, 4, 4, 4), units=(1, 1, 1, 1), fpn_dim=4)
+    encoder = FPNRegionEncoder(average_weights=out, num_layers=6, **small)
+    assert torch.equal(encoder.latent_average, average.expand(6, -1))
+    with pytest.raises(ValueError, match=r"wanted are 10 x 12, got 8 x 12"):
+        FPNRegionEncoder(average_weights=out, num_layers=10, **small)
