@@ -5,9 +5,9 @@ within 15).
 Hardware: four 40 GB GPUs, batch 4 on each (paper: four A100). On a CPU it trains too, if slowly.
 Data: ``segkit prepare FOLDER --out data/hdtf``; another root by ``--data DIR`` or ``SEGKIT_DATA``.
 Run: ``mim train segkit projects/segtalker/sgi.py`` or ``segkit train sgi``.
-Weights: the frozen networks of the LPIPS, identity and parsing terms, and the StyleGAN2 and ArcFace
-that the networks start from, belong in ``weights/`` (``segkit weights``, ``segkit convert``). A term
-whose file is missing is left out, a start is random, and a warning says so.
+Weights: the frozen networks of the LPIPS, identity and parsing terms, and the StyleGAN2 and
+ArcFace that the networks start from, belong in ``weights/`` (``segkit weights``). A term whose file
+is missing is left out, a start is random, and a warning says so.
 Differs from the paper: the generator draws 512 px, the size of the clips (its 18 style layers mean
 1024); of a StyleGAN2 for 1024 px it takes the first layers.
 """

@@ -78,9 +78,7 @@ def test_code_is_refused_by_name_and_never_run(tmp_path, capsys, zipped):
     path = tmp_path / "evil.pt"
     torch.save({"model": {"w": torch.ones(1)}, "cfg": Danger()}, path,
                _use_new_zipfile_serialization=zipped)  # fmt: skip
-    with pytest.raises(
-        ValueError, match=r"wants to call builtins\.print, which is code"
-    ):
+    with pytest.raises(ValueError, match=r"wants to call builtins\.print, which is code"):
         read_foreign(path)
     assert capsys.readouterr().out == ""
 
@@ -141,9 +139,7 @@ def test_a_program_is_refused(tmp_path):
         archive.writestr("scripted/constants.pkl", b"\x80\x02).")
         archive.writestr("scripted/data.pkl", b"\x80\x02).")
         archive.writestr("scripted/version", b"3")
-    with pytest.raises(
-        ValueError, match=r"is a program; save its `state_dict\(\)`"
-    ):
+    with pytest.raises(ValueError, match=r"is a program; save its `state_dict\(\)`"):
         read_foreign(path)
 
 
