@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from segkit.contracts import check_shape
 from segkit.registry import REGION_ENCODERS
 from segkit_models.layers.face_backbone import UNITS, make_stages, make_stem, stage_maps
-from segkit_models.layers.region_pooling import region_means, region_presence
 from segkit_models.layers.residual_se import NormName
+from segkit_models.region_encoders.pooled import PooledRegionEncoder
 from segkit_models.region_encoders.region_mlp import RegionMLP
 
 
 @REGION_ENCODERS.register
-class E4SRegionEncoder(nn.Module):
+class E4SRegionEncoder(PooledRegionEncoder):
     """Encode the look of every region of a face as one style code per generator layer.
 
     The last three stages of the backbone are averaged inside each region as they are, without a
@@ -45,7 +42,7 @@ class E4SRegionEncoder(nn.Module):
         E4S (Liu et al. 2023), which section 3.3 of the paper cites for eq. 5-7.
     """
 
-    latent_average: Tensor
+    mlp: RegionMLP
 
     def __init__(
         self,
@@ -60,24 +57,16 @@ class E4SRegionEncoder(nn.Module):
         num_coded_layers: int = 13,
         norm: NormName = "instance",
     ) -> None:
-        super().__init__()
-        if not 0 < num_coded_layers <= num_layers:
-            raise ValueError(f"num_coded_layers: expected 1..{num_layers}, got {num_coded_layers}")
-        self.num_regions = num_regions
-        self.num_layers = num_layers
-        self.style_dim = style_dim
-        self.input_size = input_size
-        self.vector_dim = sum(width[2:])
+        super().__init__(
+            num_regions=num_regions,
+            num_layers=num_layers,
+            style_dim=style_dim,
+            input_size=input_size,
+            vector_dim=sum(width[2:]),
+        )
         self.stem = make_stem(width, norm=norm)
         self.stages = make_stages(width, units, norm=norm)
-        self.mlp = RegionMLP(
-            num_regions,
-            vector_dim=self.vector_dim,
-            style_dim=style_dim,
-            num_coded_layers=num_coded_layers,
-        )
-        # Zero until a checkpoint brings its average latent; codes are offsets from it.
-        self.register_buffer("latent_average", torch.zeros(num_layers, style_dim))
+        self.add_codes(num_coded_layers)
         if weights is not None:
             from segkit.weights import load_component, load_weights
 
@@ -93,57 +82,8 @@ class E4SRegionEncoder(nn.Module):
         Args:
             image: ``B 3 H W`` in [-1, 1], any size.
         """
-        side = self.input_size
-        if image.shape[-2:] != (side, side):
-            image = functional.interpolate(
-                image, (side, side), mode="bilinear", align_corners=False
-            )
-        _, fine, medium, coarse = stage_maps(self.stem, self.stages, image)
+        _, fine, medium, coarse = stage_maps(self.stem, self.stages, self.resized(image))
         return fine, medium, coarse
-
-    def encode(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Average the three feature maps inside each region (eq. 5-6).
-
-        Args:
-            image: ``B 3 H W`` in [-1, 1], any size.
-            mask: one-hot ``B R H W``, any size; brought to each map's size by ``nearest``.
-
-        Returns:
-            Style vectors ``B R V`` (zero, scale by scale, where a region has no pixel) and
-            presence ``B R`` (bool) at the finest scale. ``segkit.edits.swap`` takes both.
-        """
-        batch = check_shape(image, "B 3 H W", name="image")["B"]
-        check_shape(mask, f"B={batch} R={self.num_regions} H W", name="mask")
-        maps = self.features(image)
-        vectors = torch.cat([region_means(feature, mask) for feature in maps], -1)
-        return vectors, region_presence(mask, (maps[0].shape[-2], maps[0].shape[-1]))
-
-    def to_codes(self, vectors: Tensor) -> Tensor:
-        """Map style vectors to style codes (eq. 7).
-
-        Args:
-            vectors: ``B R V``.
-
-        Returns:
-            ``B R L D``. The code of an absent region is what the network has learnt to expect of
-            it; layers without a code of their own are the average latent for every region.
-        """
-        check_shape(vectors, f"B R={self.num_regions} V={self.vector_dim}", name="vectors")
-        codes = self.mlp(vectors)
-        missing = self.num_layers - codes.shape[2]
-        return functional.pad(codes, (0, 0, 0, missing)) + self.latent_average
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Encode an image region by region.
-
-        Args:
-            image: ``B 3 H W`` in [-1, 1], any size.
-            mask: one-hot ``B R H W``, any size.
-
-        Returns:
-            Style codes ``B R L D``.
-        """
-        return self.to_codes(self.encode(image, mask)[0])
 
     def _load_first_layers(self, whole: E4SRegionEncoder) -> None:
         """Take the weights of an encoder for a larger generator; its last layers are left out."""

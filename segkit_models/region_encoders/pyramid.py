@@ -11,14 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segkit.contracts import check_shape
-from segkit.weights import load_extra
 from segkit_models.layers.equalised import RegionLinear
-from segkit_models.layers.region_pooling import region_means, region_presence
+from segkit_models.region_encoders.pooled import PooledRegionEncoder
 from segkit_models.region_encoders.region_mlp import RegionMLP
 
 
-class PyramidRegionEncoder(nn.Module):
+class PyramidRegionEncoder(PooledRegionEncoder):
     """Three maps of a backbone meet in a pyramid, are averaged per region, and become codes.
 
     A backbone gives its maps by overriding `backbone_maps`.
@@ -44,7 +42,7 @@ class PyramidRegionEncoder(nn.Module):
         Section 3.3, eq. 5-7; pyramid: pSp (Richardson et al. 2021).
     """
 
-    latent_average: Tensor
+    mlp: RegionMLP
 
     def __init__(
         self,
@@ -59,15 +57,13 @@ class PyramidRegionEncoder(nn.Module):
         num_coded_layers: int | None,
         average_weights: str | Path | None,
     ) -> None:
-        super().__init__()
-        coded = num_layers if num_coded_layers is None else num_coded_layers
-        if not 0 < coded <= num_layers:
-            raise ValueError(f"num_coded_layers: expected 1..{num_layers}, got {coded}")
-        self.num_regions = num_regions
-        self.num_layers = num_layers
-        self.style_dim = style_dim
-        self.input_size = input_size
-        self.vector_dim = 3 * fpn_dim
+        super().__init__(
+            num_regions=num_regions,
+            num_layers=num_layers,
+            style_dim=style_dim,
+            input_size=input_size,
+            vector_dim=3 * fpn_dim,
+        )
         for name, module in backbone.items():
             self.add_module(name, module)
         fine, medium, coarse = channels
@@ -75,86 +71,23 @@ class PyramidRegionEncoder(nn.Module):
         self.lateral_coarse = nn.Identity() if coarse == fpn_dim else nn.Conv2d(coarse, fpn_dim, 1)
         self.lateral_medium = nn.Conv2d(medium, fpn_dim, 1)
         self.lateral_fine = nn.Conv2d(fine, fpn_dim, 1)
-        self.mlp = RegionMLP(
-            num_regions, vector_dim=self.vector_dim, style_dim=style_dim, num_coded_layers=coded
-        )
-        average = torch.zeros(num_layers, style_dim)
-        if average_weights is not None:
-            average = _average_code(average_weights, num_layers, style_dim)
-        # Codes are offsets from it.
-        self.register_buffer("latent_average", average)
+        coded = num_layers if num_coded_layers is None else num_coded_layers
+        self.add_codes(coded, average_weights=average_weights)
 
     def backbone_maps(self, image: Tensor) -> Sequence[Tensor]:
         """Return the fine, medium and coarse map of ``B 3 input_size input_size``."""
         raise NotImplementedError
 
-    def encode(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Average the three feature maps inside each region (eq. 5-6).
-
-        Args:
-            image: ``B 3 H W`` in [-1, 1], any size.
-            mask: one-hot ``B R H W``, any size.
-
-        Returns:
-            Style vectors ``B R V`` (all zero for an absent region) and presence ``B R`` (bool).
-        """
-        batch = check_shape(image, "B 3 H W", name="image")["B"]
-        check_shape(mask, f"B={batch} R={self.num_regions} H W", name="mask")
-        maps = self.pyramid(image)
-        vectors = torch.cat([region_means(feature, mask) for feature in maps], -1)
-        return vectors, region_presence(mask, (maps[0].shape[-2], maps[0].shape[-1]))
-
-    def to_codes(self, vectors: Tensor) -> Tensor:
-        """Map style vectors to style codes (eq. 7).
-
-        Args:
-            vectors: ``B R V``.
-
-        Returns:
-            ``B R L D``. The code of an absent region is what the network has learnt to expect of
-            it.
-        """
-        codes = self.mlp(vectors)
-        missing = self.num_layers - codes.shape[2]
-        return functional.pad(codes, (0, 0, 0, missing)) + self.latent_average
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Encode an image region by region.
-
-        Args:
-            image: ``B 3 H W`` in [-1, 1], any size.
-            mask: one-hot ``B R H W``, any size.
-
-        Returns:
-            Style codes ``B R L D``.
-        """
-        return self.to_codes(self.encode(image, mask)[0])
-
-    def pyramid(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the fine, medium and coarse map that are averaged, each ``B fpn_dim h w``.
+    def features(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the fine, medium and coarse map of the pyramid, each ``B fpn_dim h w``.
 
         Args:
             image: ``B 3 H W`` in [-1, 1], any size.
         """
-        side = self.input_size
-        if image.shape[-2:] != (side, side):
-            image = functional.interpolate(
-                image, (side, side), mode="bilinear", align_corners=False
-            )
-        fine, medium, coarse = self.backbone_maps(image)
+        fine, medium, coarse = self.backbone_maps(self.resized(image))
         return join_pyramid(
             self.lateral_fine(fine), self.lateral_medium(medium), self.lateral_coarse(coarse)
         )
-
-
-def _average_code(path: str | Path, num_layers: int, style_dim: int) -> Tensor:
-    average = load_extra(path, "latent_average")
-    if len(average) < num_layers or average.shape[1] != style_dim:
-        raise ValueError(
-            f"{path}: an average code of other sizes: wanted are {num_layers} x {style_dim}, "
-            f"got {len(average)} x {average.shape[1]}"
-        )
-    return average[:num_layers].clone()
 
 
 def join_pyramid(fine: Tensor, medium: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor, Tensor]:

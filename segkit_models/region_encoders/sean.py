@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segkit.contracts import check_shape
 from segkit.registry import REGION_ENCODERS
 from segkit_models.layers.equalised import SLOPE
-from segkit_models.layers.region_pooling import region_means, region_presence
 from segkit_models.layers.residual_se import InstanceNorm
-from segkit_models.region_encoders.region_mlp import RegionMLP
+from segkit_models.region_encoders.pooled import PooledRegionEncoder
 
 
 @REGION_ENCODERS.register
-class SEANRegionEncoder(nn.Module):
+class SEANRegionEncoder(PooledRegionEncoder):
     """Encode the look of every region of a face, from pixels near to each other only.
 
     Args:
@@ -37,8 +34,6 @@ class SEANRegionEncoder(nn.Module):
         SEAN (Zhu et al. 2020), section 3.1; the mapping to codes: eq. 7.
     """
 
-    latent_average: Tensor
-
     def __init__(
         self,
         *,
@@ -50,17 +45,18 @@ class SEANRegionEncoder(nn.Module):
         width: int = 32,
         mlp: bool = False,
     ) -> None:
-        super().__init__()
         if num_layers != 1 and not mlp:
             raise ValueError(
                 f"num_layers: expected 1, the means as they are, got {num_layers}; set mlp=True "
                 "for a code per layer"
             )
-        self.num_regions = num_regions
-        self.num_layers = num_layers
-        self.style_dim = style_dim
-        self.input_size = input_size
-        self.vector_dim = style_dim
+        super().__init__(
+            num_regions=num_regions,
+            num_layers=num_layers,
+            style_dim=style_dim,
+            input_size=input_size,
+            vector_dim=style_dim,
+        )
         self.convs = nn.ModuleList(
             [
                 nn.Conv2d(3, width, 3, padding=1, padding_mode="reflect"),
@@ -71,71 +67,19 @@ class SEANRegionEncoder(nn.Module):
         )
         self.norms = nn.ModuleList(InstanceNorm(factor * width) for factor in (1, 2, 4, 8))
         self.out = nn.Conv2d(8 * width, style_dim, 3, padding=1, padding_mode="reflect")
-        self.mlp: RegionMLP | None = None
-        if mlp:
-            self.mlp = RegionMLP(
-                num_regions,
-                vector_dim=style_dim,
-                style_dim=style_dim,
-                num_coded_layers=num_layers,
-            )
-        # Zero until a StyleGAN2 checkpoint brings its average latent; codes are offsets from it.
-        self.register_buffer("latent_average", torch.zeros(num_layers, style_dim))
+        self.add_codes(num_layers if mlp else None)
         if weights is not None:
             from segkit.weights import load_weights
 
             load_weights(self, weights)
 
-    def features(self, image: Tensor) -> Tensor:
+    def features(self, image: Tensor) -> tuple[Tensor]:
         """Return the map that is averaged, ``B D input_size/2 input_size/2`` in [-1, 1].
 
         Args:
             image: ``B 3 H W`` in [-1, 1], any size.
         """
-        side = self.input_size
-        x = image
-        if x.shape[-2:] != (side, side):
-            x = functional.interpolate(x, (side, side), mode="bilinear", align_corners=False)
+        x = self.resized(image)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = functional.leaky_relu(norm(conv(x)), SLOPE)
-        return self.out(x).tanh()
-
-    def encode(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Average the feature map inside each region.
-
-        Args:
-            image: ``B 3 H W`` in [-1, 1], any size.
-            mask: one-hot ``B R H W``, any size.
-
-        Returns:
-            Style vectors ``B R V`` (all zero for an absent region) and presence ``B R`` (bool).
-        """
-        batch = check_shape(image, "B 3 H W", name="image")["B"]
-        check_shape(mask, f"B={batch} R={self.num_regions} H W", name="mask")
-        feature = self.features(image)
-        size = (feature.shape[-2], feature.shape[-1])
-        return region_means(feature, mask), region_presence(mask, size)
-
-    def to_codes(self, vectors: Tensor) -> Tensor:
-        """Map style vectors to style codes.
-
-        Args:
-            vectors: ``B R V``.
-
-        Returns:
-            ``B R L D``.
-        """
-        codes = vectors[:, :, None] if self.mlp is None else self.mlp(vectors)
-        return codes + self.latent_average
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Encode an image region by region.
-
-        Args:
-            image: ``B 3 H W`` in [-1, 1], any size.
-            mask: one-hot ``B R H W``, any size.
-
-        Returns:
-            Style codes ``B R L D``.
-        """
-        return self.to_codes(self.encode(image, mask)[0])
+        return (self.out(x).tanh(),)

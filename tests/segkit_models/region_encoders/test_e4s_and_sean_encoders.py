@@ -73,7 +73,7 @@ def test_average_latent_is_added_to_every_code_and_fills_the_uncoded(case):
 def test_means_of_sean_lie_in_the_range_of_its_map():
     encoder = make("SEAN")
     image, mask = torch.rand(2, 3, 64, 64), halves(32)
-    feature = encoder.features(image)
+    (feature,) = encoder.features(image)
     assert feature.shape == (2, 8, 32, 32)
     torch.testing.assert_close(
         encoder(image, mask)[:, 0, 0], feature[..., :16, :].mean((2, 3)), atol=1e-5, rtol=1e-4

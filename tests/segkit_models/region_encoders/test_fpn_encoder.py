@@ -64,7 +64,7 @@ def test_style_vector_is_the_mean_of_the_three_maps():
     encoder = make()
     image = torch.randn(1, 3, 32, 32)
     vectors, _ = encoder.encode(image, one_hot(torch.zeros(1, 32, 32, dtype=torch.long)))
-    maps = encoder.pyramid(image)
+    maps = encoder.features(image)
     assert [x.shape[-1] for x in maps] == [8, 4, 2]
     expected = torch.cat([x.mean((2, 3)) for x in maps], 1)
     torch.testing.assert_close(vectors[:, 0], expected, atol=1e-5, rtol=1e-5)

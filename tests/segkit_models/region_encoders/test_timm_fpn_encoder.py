@@ -58,7 +58,7 @@ def test_maps_are_those_of_torchvisions_network(encoder):
         wanted.append(x)
     for found, expected in zip(encoder.backbone_maps(image), wanted, strict=True):
         torch.testing.assert_close(found, expected)
-    assert [x.shape[-1] for x in encoder.pyramid(image)] == [16, 8, 4]
+    assert [x.shape[-1] for x in encoder.features(image)] == [16, 8, 4]
     # Nothing behind the map at 1/16 is kept.
     assert not any(name.startswith("layer4") for name in encoder.backbone.state_dict())
 
@@ -88,7 +88,7 @@ def test_gradients_reach_image_and_backbone(halves):
 )
 def test_other_backbones_give_maps_at_the_same_strides(backbone, halves):
     encoder = make(backbone)
-    assert [x.shape[1:] for x in encoder.pyramid(torch.zeros(2, 3, 64, 64))] == [
+    assert [x.shape[1:] for x in encoder.features(torch.zeros(2, 3, 64, 64))] == [
         (16, 16, 16), (16, 8, 8), (16, 4, 4)
     ]  # fmt: skip
     assert encoder(torch.zeros(2, 3, 64, 64), halves).isfinite().all()
