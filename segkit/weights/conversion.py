@@ -102,14 +102,21 @@ class ForeignState:
         kind: for messages.
         tensors: name -> tensor, prefixes stripped.
         fingerprint: keys that a checkpoint of this kind has.
+        top: the file's top-level dict, for messages.
     """
 
     def __init__(
-        self, kind: str, tensors: Mapping[str, Tensor], *, fingerprint: tuple[str, ...] = ()
+        self,
+        kind: str,
+        tensors: Mapping[str, Tensor],
+        *,
+        fingerprint: tuple[str, ...] = (),
+        top: Mapping[str, Any] | None = None,
     ) -> None:
         self.kind = kind
         self._tensors = dict(tensors)
         self._fingerprint = fingerprint
+        self._top = top or {}
         self._taken: set[str] = set()
         self._ignored: dict[str, str] = {}
 
@@ -185,8 +192,10 @@ class ForeignState:
     def _missing(self, keys: Sequence[str], *, wanted: int = 0) -> ConversionError:
         found = f"{len(self._tensors)} tensors such as {', '.join(list(self._tensors)[:3])}"
         if not self._tensors:
-            found = "no tensors"
-        guess = _guess(self._tensors)
+            inside = [str(key) for key in self._top]
+            found = f"no tensors, but {', '.join(inside[:5])}" if inside else "no tensors"
+        nested = [key for part in self._top.values() if isinstance(part, Mapping) for key in part]
+        guess = _guess([*self._tensors, *map(str, nested)])
         if guess and guess != self.kind and not self._looks_right():
             return ConversionError(
                 f"{self.kind}: this is a {guess!r} checkpoint ({found}); "
@@ -271,7 +280,7 @@ class Checkpoint:
             if isinstance(value, (Tensor, np.ndarray))
         }
         fingerprint = _CONVERTERS[self.kind].fingerprint if self.kind in _CONVERTERS else ()
-        state = ForeignState(self.kind, tensors, fingerprint=fingerprint)
+        state = ForeignState(self.kind, tensors, fingerprint=fingerprint, top=self.top)
         self.states.append(state)
         return state
 
@@ -383,15 +392,16 @@ def _flattened(node: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     return flat
 
 
-def _guess(tensors: Mapping[str, Tensor]) -> str | None:
-    """Return the kind whose fingerprint ends most keys."""
-    endings = set(tensors)
-    for key in tensors:
-        head, _, rest = key.partition(".")
-        endings.add(rest)
-        endings.add(rest.partition(".")[2] if head == "module" else rest)
+def _guess(keys: Sequence[str]) -> str | None:
+    """Return the kind whose fingerprint the keys bear, with the fewest prefixes before it."""
+    # A key counts less with each prefix taken off: StyleGAN2's names stand inside E4S' too.
+    worth: dict[str, float] = {}
+    for key in keys:
+        for value in (1.0, 0.9, 0.8):
+            worth[key] = max(worth.get(key, 0.0), value)
+            key = key.partition(".")[2]
     scores = {
-        kind: sum(key in endings for key in entry.fingerprint) / len(entry.fingerprint)
+        kind: sum(worth.get(key, 0.0) for key in entry.fingerprint) / len(entry.fingerprint)
         for kind, entry in _CONVERTERS.items()
     }
     best = max(scores, key=lambda kind: scores[kind], default=None)

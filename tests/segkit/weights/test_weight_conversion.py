@@ -179,3 +179,16 @@ def test_components_of_files_are_modules(toy, tmp_path):
     module = load_component(tmp_path / "toy.safetensors", "toy")
     assert isinstance(module, nn.Module)
     assert not module.training
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_network_inside_another_is_not_taken_for_it(prefix):
+    # E4S holds a whole StyleGAN2 under "G.".
+    inner = ("conv1.conv.modulation.weight", "to_rgb1.conv.modulation.weight")
+    keys = ["MLPs.0.mlp.0.weight", *(f"G.{key}" for key in inner)]
+    state = {f"{prefix}{key}": torch.ones(1) for key in keys}
+    with pytest.raises(ConversionError, match="this is a 'e4s' checkpoint"):
+        convert_state_dict("bisenet", {"state_dict": state})
+    state = {f"{prefix}{key}": torch.ones(1) for key in inner}
+    with pytest.raises(ConversionError, match="this is a 'stylegan2' checkpoint"):
+        convert_state_dict("bisenet", {"g_ema": state} if prefix else state)
