@@ -1,11 +1,7 @@
 """Weight files: foreign ones read safely and converted to safetensors; a list of known ones."""
 
-from segkit.weights.conversion import (
-    Conversion,
-    ConversionError,
-    convert_state_dict,
-    kinds,
-)
+from segkit.weights.checkpoint import ConversionError
+from segkit.weights.conversion import Conversion, convert_state_dict
 from segkit.weights.converted import (
     convert_file,
     load_component,
@@ -14,6 +10,7 @@ from segkit.weights.converted import (
     load_weights,
 )
 from segkit.weights.foreign import read_foreign
+from segkit.weights.kinds import kinds
 from segkit.weights.reading import (
     check_file,
     read_numpy_pickle,

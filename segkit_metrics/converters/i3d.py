@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from segkit.weights.conversion import Checkpoint, Parts, Rename, converter
+from segkit.weights.checkpoint import Checkpoint, Rename
+from segkit.weights.kinds import Parts, converter
 from segkit_metrics.i3d import I3D, MIXED
 
 # Our unit of a mixed layer -> flax's and pytorch-i3d's.

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segkit.weights.conversion import Checkpoint, ForeignState, Parts, Rename, converter
+from segkit.weights.checkpoint import Checkpoint, ForeignState, Rename
+from segkit.weights.kinds import Parts, converter
 from segkit_models.audio_encoders.av_hubert import AVHubert
 
 _CONTAINERS = ("model", "state_dict")

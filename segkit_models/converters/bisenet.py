@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segkit.weights.conversion import Checkpoint, ForeignState, Parts, converter
+from segkit.weights.checkpoint import Checkpoint, ForeignState
+from segkit.weights.kinds import Parts, converter
 from segkit_models.parsers.bisenet import BiSeNet
 
 NORM_KEYS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

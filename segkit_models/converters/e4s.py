@@ -5,15 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from segkit.weights.conversion import (
-    Checkpoint,
-    ConversionError,
-    ForeignState,
-    Part,
-    Parts,
-    Rename,
-    converter,
-)
+from segkit.weights.checkpoint import Checkpoint, ConversionError, ForeignState, Rename
+from segkit.weights.kinds import Part, Parts, converter
 from segkit_models.converters.stylegan2 import (
     average_code,
     discriminator_part,

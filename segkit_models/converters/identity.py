@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from segkit.weights.conversion import Checkpoint, Parts, Rename, converter
+from segkit.weights.checkpoint import Checkpoint, Rename
+from segkit.weights.kinds import Parts, converter
 from segkit_models.experts.identity import FaceResNet
 
 # In the order of the network; the first is the stem, the others are its residual blocks.

@@ -6,13 +6,8 @@ import itertools
 import math
 from typing import Any
 
-from segkit.weights.conversion import (
-    Checkpoint,
-    ConversionError,
-    ForeignState,
-    Parts,
-    converter,
-)
+from segkit.weights.checkpoint import Checkpoint, ConversionError, ForeignState
+from segkit.weights.kinds import Parts, converter
 from segkit_models.experts.arcface import IRSE50
 
 _NORM_KEYS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

@@ -7,14 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from segkit.weights.conversion import (
-    Checkpoint,
-    ConversionError,
-    ForeignState,
-    Parts,
-    Rename,
-    converter,
-)
+from segkit.weights.checkpoint import Checkpoint, ConversionError, ForeignState, Rename
+from segkit.weights.kinds import Parts, converter
 from segkit.weights.reading import read_tensors
 from segkit_models.losses.perceptual import LPIPS
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segkit.weights.conversion import Checkpoint, Parts, Rename, converter
+from segkit.weights.checkpoint import Checkpoint, Rename
+from segkit.weights.kinds import Parts, converter
 from segkit_models.experts.parsing_features import NUM_LEVELS, ParsingFeatures
 
 _NORM_KEYS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

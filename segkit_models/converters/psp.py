@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from segkit.weights.conversion import Checkpoint, ForeignState, Parts, converter
+from segkit.weights.checkpoint import Checkpoint, ForeignState
+from segkit.weights.kinds import Parts, converter
 from segkit_models.converters.irse50 import face_backbone
 from segkit_models.region_encoders.psp import PSPEncoder
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from segkit.weights.conversion import Checkpoint, ForeignState, Parts, Rename, converter
+from segkit.weights.checkpoint import Checkpoint, ForeignState, Rename
+from segkit.weights.kinds import Parts, converter
 from segkit_models.generators.sean import SEANGenerator
 from segkit_models.region_encoders import SEANRegionEncoder
 

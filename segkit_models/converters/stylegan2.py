@@ -7,14 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segkit.weights.conversion import (
-    Checkpoint,
-    ConversionError,
-    ForeignState,
-    Part,
-    Parts,
-    converter,
-)
+from segkit.weights.checkpoint import Checkpoint, ConversionError, ForeignState
+from segkit.weights.kinds import Part, Parts, converter
 from segkit_models.converters.stylegan2_names import NVLABS, ROSINALITY, Layout
 from segkit_models.experts.discriminator import StyleGAN2Discriminator
 from segkit_models.generators import RegionStyleGAN2

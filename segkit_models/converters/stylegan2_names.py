@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from segkit.weights.conversion import ForeignState, Rename
+from segkit.weights.checkpoint import ForeignState, Rename
 
 
 def _first(tensor: Tensor) -> Tensor:

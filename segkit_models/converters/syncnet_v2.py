@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segkit.weights.conversion import Checkpoint, ForeignState, Parts, Rename, converter
+from segkit.weights.checkpoint import Checkpoint, ForeignState, Rename
+from segkit.weights.kinds import Parts, converter
 from segkit_models.experts.evaluation_syncnet import EvaluationSyncNet
 
 _CONVOLUTIONS = (0, 4, 8, 11, 14, 18)

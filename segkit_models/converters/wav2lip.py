@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from segkit.weights.conversion import Checkpoint, ForeignState, Part, Parts, converter
+from segkit.weights.checkpoint import Checkpoint, ForeignState
+from segkit.weights.kinds import Part, Parts, converter
 from segkit_models.baselines.wav2lip import Wav2Lip, Wav2LipSyncNet
 
 

@@ -9,18 +9,18 @@ from safetensors.torch import save_file
 from torch import nn
 
 from segkit.weights import ConversionError, convert_file, convert_state_dict, kinds, load_component
-from segkit.weights import conversion as machinery
 from segkit.weights.converted import head_of, load_extra, load_weights, with_classes, with_names
+from segkit.weights.kinds import CONVERTERS, converter
 from segkit_models.layers.equalised import EqualisedLinear
 
 
 @pytest.fixture
-def toy(monkeypatch):
+def toy():
     """A kind ``toy``: one linear layer, transposed in the file."""
     kinds()
-    monkeypatch.setattr(machinery, "_CONVERTERS", dict(machinery._CONVERTERS))
+    known = dict(CONVERTERS)
 
-    @machinery.converter("toy", fingerprint=("fc.kernel", "fc.offset"))
+    @converter("toy", fingerprint=("fc.kernel", "fc.offset"))
     def convert(checkpoint):
         state = checkpoint.state(containers=("state_dict",), prefixes=("module.", "net."))
         state.ignore("head.*", why="training head")
@@ -29,7 +29,9 @@ def toy(monkeypatch):
         weights = state.rename({"weight": ("fc.kernel", torch.t), "bias": "fc.offset"})
         return {"toy": (dict(type=EqualisedLinear, in_dim=in_dim, out_dim=out_dim), weights)}
 
-    return {"fc.kernel": torch.randn(3, 2), "fc.offset": torch.randn(2)}
+    yield {"fc.kernel": torch.randn(3, 2), "fc.offset": torch.randn(2)}
+    CONVERTERS.clear()
+    CONVERTERS.update(known)
 
 
 def test_parts_build_and_load_strictly(toy):
@@ -85,8 +87,8 @@ def test_wrong_files_are_told(toy):
         convert_state_dict("toy", toy | {"fc.offset": torch.ones(5)})
 
 
-def test_another_kind_is_recognised(toy, monkeypatch):
-    @machinery.converter("other", fingerprint=("deep.layer",))
+def test_another_kind_is_recognised(toy):
+    @converter("other", fingerprint=("deep.layer",))
     def convert(checkpoint):
         return {"other": ({}, checkpoint.state().rename({"w": "deep.layer"}))}
 

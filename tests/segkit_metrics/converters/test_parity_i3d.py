@@ -50,7 +50,7 @@ def test_a_small_one_is_the_functional_route(frames):
 
 def convert_in_double(state):
     """What `segkit.weights` gives, before it makes floats of it."""
-    from segkit.weights.conversion import Checkpoint
+    from segkit.weights.checkpoint import Checkpoint
     from segkit_metrics.converters.i3d import convert_i3d
 
     return convert_i3d(Checkpoint("i3d", state))["i3d"][1]
