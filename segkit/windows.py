@@ -202,7 +202,8 @@ class PriorLearningPairs(WindowDataset):
     Args:
         root: clip folder.
         split: of the folder.
-        frame_range: largest distance between the two in frames.
+        frame_range: largest distance between the two in frames; 0 gives the same frame twice, which
+            is SGI without Prior Learning (table 2).
         seed: of the draws.
         size: side to which pictures (area) and masks (nearest) are resized, by default as stored.
         flip: mirror half of the pairs.
@@ -232,8 +233,8 @@ class PriorLearningPairs(WindowDataset):
             root, split=split, num_frames=1, shortest=2, seed=seed, size=size, flip=flip,
             num_samples=num_samples, cache_gb=cache_gb,
         )  # fmt: skip
-        if frame_range < 1:
-            raise ValueError(f"frame_range: expected at least 1 frame, got {frame_range}")
+        if frame_range < 0:
+            raise ValueError(f"frame_range: expected 0 frames or more, got {frame_range}")
         self.frame_range = frame_range
 
     def _sample(
@@ -242,7 +243,8 @@ class PriorLearningPairs(WindowDataset):
         near = np.arange(
             max(span.start, start - self.frame_range), min(span.stop, start + self.frame_range + 1)
         )
-        pair = [start, int(rng.choice(near[near != start]))]
+        other = near[near != start] if self.frame_range else near
+        pair = [start, int(rng.choice(other))]
         flip = self._flips(rng)
         images = (
             torch.from_numpy(self.cache.frames(clip, pair, flip=flip))

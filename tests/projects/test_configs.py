@@ -104,6 +104,14 @@ SMALL: dict[str, dict[str, Any]] = {
         "train_dataloader.batch_size": 4,
         "train_dataloader.dataset.size": 96,
     },
+    "ablations/no_prior_learning.py": SGI_SMALL | GENERATOR_SMALL | FPN_SMALL,
+    "ablations/no_cross_entropy.py": TSG_SMALL,
+    "ablations/no_syncnet.py": {
+        key: value for key, value in TSG_SMALL.items() if "sync" not in key
+    },
+    "ablations/no_prior_learning_tiny.py": {"train_dataloader.batch_size": 2},
+    "ablations/no_cross_entropy_tiny.py": {"train_dataloader.batch_size": 2},
+    "ablations/no_syncnet_tiny.py": {"train_dataloader.batch_size": 2},
     # Without the file of its weights an encoder is left out, and the mel encoder trains alone.
     "alternatives/tsg_wide.py": TSG_SMALL,
     "alternatives/tsg_local.py": TSG_SMALL,
@@ -277,3 +285,32 @@ def test_missing_expert_weights_are_left_out_aloud(
     warning = capsys.readouterr().err
     for name in ("lpips", "identity", "parsing"):
         assert f"loss '{name}' is left out" in warning
+
+
+ABLATIONS = ("no_prior_learning", "no_cross_entropy", "no_syncnet")
+
+
+@pytest.mark.parametrize("tiny", ["", "_tiny"])
+def test_an_ablation_changes_one_thing(tiny: str) -> None:
+    full = {name: load_config(f"{name}{tiny}") for name in ("tsg", "sgi")}
+    rows = {name: load_config(f"{name}{tiny}") for name in ABLATIONS}
+
+    def differences(one: Any, other: Any, path: str = "") -> set[str]:
+        if isinstance(one, dict) and isinstance(other, dict):
+            keys = one.keys() | other.keys()
+            return set().union(
+                *(differences(one.get(k), other.get(k), f"{path}.{k}".lstrip(".")) for k in keys)
+            )
+        return set() if one == other else {path}
+
+    def changed(name: str, base: str) -> set[str]:
+        found = differences(full[base]._cfg_dict, rows[name]._cfg_dict)
+        return found - {"filename", "read_base"}
+
+    assert changed("no_prior_learning", "sgi") == {"train_dataloader.dataset.frame_range"}
+    assert changed("no_cross_entropy", "tsg") == {"model.mask_loss"}
+    assert changed("no_syncnet", "tsg") == {"model.sync_expert", "custom_hooks"}
+    assert [hook.type.__name__ for hook in rows["no_syncnet"].custom_hooks] == ["HeldOut"]
+    for name in ABLATIONS:
+        text = (CONFIGS / "ablations" / f"{name}{tiny}.py").read_text()
+        assert len(text.partition("with read_base")[2].splitlines()) <= 15

@@ -184,6 +184,13 @@ class TestPriorLearningPairs:
             distances.add(one - two)
         assert distances == {-4, -3, -2, -1, 1, 2, 3, 4}
 
+    def test_without_prior_learning_a_frame_is_its_own_pair(self, root: Path) -> None:
+        pairs = PriorLearningPairs(root, frame_range=0, num_samples=20)
+        for index in range(20):
+            sample = pairs[index]
+            assert torch.equal(sample["mask"], sample["target_mask"])
+            assert torch.equal(sample["image"], sample["target_image"])
+
 
 class TestAll:
     @ALL
