@@ -34,6 +34,7 @@ def published_file(state, **others):
     return {"state_dict": inner, "latent_avg": torch.arange(10 * 6.0).view(10, 6), **others}
 
 
+@pytest.mark.slow
 def test_codes_and_pyramid_are_the_stored_ones(fill_sgi, stored):
     # Eight of the eighteen codes: three of the coarse map, four of the medium, one of the fine.
     spec = reference.shapes(num_layers=8).items()
