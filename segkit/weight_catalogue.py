@@ -48,6 +48,11 @@ class KnownFile:
             return self.published(root)
         return root / self.folder / f"{self.name}.safetensors"
 
+    def usable(self, root: Path) -> Path:
+        """Return the converted file, or the published one where only that is there."""
+        converted, published = self.converted(root), self.published(root)
+        return published if published.is_file() and not converted.is_file() else converted
+
     def state(self, root: Path) -> str:
         """Return ``"ready"``, ``"to convert"`` or ``"missing"``."""
         if self.converted(root).is_file():

@@ -1,0 +1,1 @@
+"""Score talking videos against real ones: pair the clips, stream them, report every number."""

@@ -1,0 +1,92 @@
+"""The metrics of a report: those that can be built here, and why the others are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segkit.registry import METRICS
+from segkit.weight_catalogue import known_file, weights_root
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A metric of the default report.
+
+    Attributes:
+        key: by which a user names it.
+        component: registered name of its class.
+        arguments: of the constructor.
+        weights: argument that takes a weight file -> name of that file in the catalogue.
+    """
+
+    key: str
+    component: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, str] = field(default_factory=dict)
+
+
+DEFAULT_SUITE = (
+    Entry("psnr", "PSNR"),
+    Entry("ssim", "SSIM"),
+    Entry("lpips", "LPIPSScore", weights={"trunk": "lpips_alex"}),
+    Entry("lmd", "LandmarkDistance", arguments={"preset": "paper"}),
+    Entry("temporal", "TemporalDifference"),
+    Entry("tof", "TOF"),
+    Entry("sync", "SyncNetScore", {"crop": "resize"}, {"weights": "syncnet_v2"}),
+    Entry("fvd", "FrechetVideoDistance", weights={"weights": "i3d_kinetics"}),
+    Entry("csim", "CSIM", weights={"weights": "arcface_irse50"}),
+)
+"""What table 1 of the paper measures and more; unknown components are left out with a reason."""
+
+
+@dataclass
+class Suite:
+    """Metrics that were built, and the reasons of those that were not.
+
+    Attributes:
+        metrics: key -> metric.
+        skipped: key -> why it is not measured.
+    """
+
+    metrics: dict[str, Any]
+    skipped: dict[str, str]
+
+
+def build_suite(
+    keys: Iterable[str] | None = None,
+    *,
+    root: str | Path | None = None,
+    entries: tuple[Entry, ...] = DEFAULT_SUITE,
+) -> Suite:
+    """Build metrics; one whose weights are missing is skipped with the reason.
+
+    Args:
+        keys: which; all when not given.
+        root: folder of weight files, see `segkit.weight_catalogue.weights_root`.
+        entries: to choose from.
+
+    Raises:
+        KeyError: an unknown key.
+        FileNotFoundError: a metric that was named cannot be built for lack of its weights.
+    """
+    known = {entry.key: entry for entry in entries}
+    named = None if keys is None else list(keys)
+    for key in named or ():
+        if key not in known:
+            raise KeyError(f"no metric {key!r}; known: {', '.join(known)}")
+    suite = Suite({}, {})
+    for key in known if named is None else named:
+        entry = known[key]
+        arguments = dict(entry.arguments)
+        for argument, name in entry.weights.items():
+            arguments[argument] = str(known_file(name).usable(weights_root(root)))
+        try:
+            suite.metrics[key] = METRICS.build({"type": entry.component, **arguments})
+        except (FileNotFoundError, ImportError) as error:
+            if named is not None:
+                raise
+            suite.skipped[key] = str(error)
+    return suite
