@@ -4,6 +4,8 @@ Reproduces: projects/segtalker/baselines/wav2lip_syncnet.py, smaller, on synthet
 Hardware: a laptop's CPU; one core makes about 0.35 s of an iteration, 25 minutes in all.
 Data: ``segkit synth --out data/synthetic``; another root by ``--data DIR`` or ``SEGKIT_DATA``.
 Run: ``segkit train wav2lip_syncnet_tiny --data data/synthetic``.
+Seen (400 clips of 4 s, seed 0): balanced accuracy 0.70 on held-out people, where the SyncNet of
+masks (syncnet_tiny.py) has 0.94.
 Differs from wav2lip_syncnet.py: the search for a window's own speech in the batch beside the binary
 cross entropy, speech of changing loudness, bfloat16, a faster learning rate.
 """
