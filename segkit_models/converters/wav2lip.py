@@ -26,7 +26,9 @@ def convert_wav2lip(checkpoint: Checkpoint) -> Parts:
     The number of decoder blocks tells the size, the speech embedding the width.
     """
     state = checkpoint.state(containers=("state_dict",), prefixes=("module.", "generator."))
-    state.ignore("sync_expert.*", "iteration", why="what taught it, in our own training")
+    state.ignore(
+        "sync_expert.*", "iteration", "has_joined", "sync_level", why="of our own training"
+    )
     vector = state.shape("face_decoder_blocks.0.0.conv_block.0.weight")[0]
     size = 96 << max(0, len(_numbers(state, "face_decoder_blocks.")) - 7)
     return {"wav2lip": _part(state, Wav2Lip, {"size": size, "width": vector / 512})}

@@ -14,6 +14,9 @@ from segkit_models.experts.building import build_expert
 from segkit_models.losses.sync import SyncLoss
 from segkit_models.talking.sync_taught import SyncTaught
 
+_WATCHED_SHARE = 0.01
+"""Of one iteration in the running mean of a sync loss that is only watched."""
+
 
 class Wav2LipTraining(SyncTaught):
     """Train Wav2Lip's generator, without the discriminator of its later version.
@@ -27,12 +30,18 @@ class Wav2LipTraining(SyncTaught):
             evaluation: the published code leaves its batch statistics in training mode.
         sync_weight: w once the SyncNet has joined. Published: 0.03 (0.01 in the version without a
             discriminator).
-        sync_begin: iterations of absolute error alone. Published: until the held-out sync loss
-            falls below 0.75, looked at every 3000 iterations; ours: a number, 50 000 as TSG's.
+        sync_begin: iterations of absolute error alone, 50 000 as TSG's.
+        join_below: the SyncNet joins only once its loss has fallen below this, as a running mean
+            over about a hundred iterations: an expert that finds nothing in sync teaches nothing
+            but tricks. Published: 0.75 of the held-out loss, looked at every 3000 iterations. None
+            joins at ``sync_begin``.
         data_preprocessor: mmengine's, which moves a batch to the device by default.
 
     Source: Prajwal et al. 2020 (Wav2Lip), section 3.2.
     """
+
+    has_joined: Tensor
+    sync_level: Tensor
 
     def __init__(
         self,
@@ -41,6 +50,7 @@ class Wav2LipTraining(SyncTaught):
         sync_expert: Wav2LipSyncNet | dict[str, Any] | None = None,
         sync_weight: float = 0.03,
         sync_begin: int = 50_000,
+        join_below: float | None = 0.75,
         data_preprocessor: nn.Module | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -51,6 +61,10 @@ class Wav2LipTraining(SyncTaught):
         self.sync_loss = SyncLoss()
         expert = None if sync_expert is None else build_expert(sync_expert, default=Wav2LipSyncNet)
         self.take_expert(expert, begin=sync_begin)
+        self.join_below = join_below
+        # In the checkpoint, so that a resumed training knows whether the SyncNet has joined.
+        self.register_buffer("has_joined", torch.tensor(join_below is None))
+        self.register_buffer("sync_level", torch.tensor(-1.0))
 
     def forward(
         self, frames: Tensor, reference: Tensor, mel: Tensor, mode: str = "tensor"
@@ -90,9 +104,21 @@ class Wav2LipTraining(SyncTaught):
         terms = {"l1": (drawn - bgr_of(frames.flatten(0, 1))).abs().mean()}
         total = terms["l1"]
         if self.sync_has_begun():
-            terms["sync"] = self._sync_term(self.sync_expert, drawn, mel)
-            total = (1 - self.sync_weight) * terms["l1"] + self.sync_weight * terms["sync"]
+            joined = bool(self.has_joined)
+            with torch.set_grad_enabled(joined and torch.is_grad_enabled()):
+                terms["sync"] = self._sync_term(self.sync_expert, drawn, mel)
+            if joined:
+                total = (1 - self.sync_weight) * terms["l1"] + self.sync_weight * terms["sync"]
+            elif self.training:
+                self._watch(terms["sync"])
         return {"loss": total, **{name: term.detach() for name, term in terms.items()}}
+
+    def _watch(self, sync: Tensor) -> None:
+        """Let the SyncNet join once the running mean of its loss is low enough."""
+        assert self.join_below is not None
+        first = bool(self.sync_level < 0)
+        self.sync_level.copy_(sync if first else torch.lerp(self.sync_level, sync, _WATCHED_SHARE))
+        self.has_joined |= self.sync_level < self.join_below
 
     def _sync_term(self, expert: Wav2LipSyncNet, drawn: Tensor, mel: Tensor) -> Tensor:
         num_frames = mel.shape[1]

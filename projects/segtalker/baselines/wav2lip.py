@@ -6,7 +6,8 @@ Data: ``segkit prepare FOLDER --out data/hdtf``; another root by ``--data DIR`` 
 Run: ``mim train segkit projects/segtalker/baselines/wav2lip.py`` or ``segkit train wav2lip``;
 ``segkit train wav2lip_syncnet`` trains the expert, which is needed from iteration 50 000 on.
 Differs from the published code: crops are those of the clip folder, wider than its face boxes;
-speech is centred on its frame, in training as at inference; the SyncNet joins at a fixed iteration.
+speech is centred on its frame, in training as at inference; the SyncNet joins after a number of
+iterations, if its loss is low enough in training (published: on held-out clips).
 """
 
 from torch.optim import Adam
@@ -29,6 +30,7 @@ model = dict(
     sync_expert=dict(type=Wav2LipSyncNet, size=96, num_frames=5),
     sync_begin=sync_begin,
     sync_weight=0.03,
+    join_below=0.75,
 )
 
 train_dataloader = dict(

@@ -19,7 +19,7 @@ TINY = {"width": 1 / 64}
 
 def make(**changes):
     torch.manual_seed(0)
-    return Wav2LipTraining(**({"generator": TINY} | changes))
+    return Wav2LipTraining(**({"generator": TINY, "join_below": None} | changes))
 
 
 @pytest.fixture
@@ -83,6 +83,27 @@ def test_the_syncnet_joins_at_its_iteration_and_stays_frozen(clips):
     assert not model.sync_expert.training
     # Part of the checkpoint, so a resumed training goes on where it stood.
     assert int(model.state_dict()["iteration"]) == 4
+
+
+def test_an_expert_that_finds_nothing_in_sync_only_watches(clips):
+    model = make(sync_expert=TINY, sync_begin=1, join_below=1e-6)
+    logs = [step(model, clips) for _ in range(4)]
+    assert ["sync" in log for log in logs] == [False, True, True, True]
+    for log in logs:
+        torch.testing.assert_close(log["loss"], log["l1"])
+    expected = logs[1]["sync"]
+    for log in logs[2:]:
+        expected = 0.99 * expected + 0.01 * log["sync"]
+    torch.testing.assert_close(model.sync_level, expected)
+    assert not model.has_joined
+    # It joins for good, and a resumed training knows.
+    model.join_below = 1e3
+    step(model, clips)
+    model.join_below = 1e-6
+    again = make(sync_expert=TINY, sync_begin=1, join_below=1e-6)
+    again.load_state_dict(model.state_dict())
+    log = step(again, clips)
+    torch.testing.assert_close(log["loss"], 0.97 * log["l1"] + 0.03 * log["sync"])
 
 
 def test_it_learns_one_clip(clips):
