@@ -100,7 +100,12 @@ GENERATORS = Registry("generators", locations=("segkit_models.generators",))
 LOSSES = Registry("losses", locations=("segkit_models.losses",))
 METRICS = Registry(
     "metrics",
-    locations=("segkit_metrics.image", "segkit_metrics.masks", "segkit_metrics.sync_accuracy"),
+    locations=(
+        "segkit_metrics.image",
+        "segkit_metrics.masks",
+        "segkit_metrics.sync",
+        "segkit_metrics.sync_accuracy",
+    ),
 )
 
 FAMILIES: dict[str, Registry] = {
