@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import torch
-from mmengine.evaluator import BaseMetric
+from torch import nn
 
 from segkit.registry import METRICS
+from segkit_metrics.clip_samples import unit_range
+from segkit_metrics.face_regions import Region
+from segkit_metrics.frame_metric import FrameMetric
+from segkit_metrics.lpips_distance import LPIPSDistance
+
+CAP = 100.0
+"""Decibels that stand for equal frames where infinity is capped."""
+
+SSIMVariant = Literal["wang", "skimage7"]
+_WINDOWS = {"wang": 11, "skimage7": 7}
 
 
 def psnr(prediction: np.ndarray, target: np.ndarray) -> float:
     """Return the peak signal to noise ratio of one frame in dB; infinite for equal frames.
 
     Args:
-        prediction: ``H W 3`` uint8.
+        prediction: ``H W 3``, uint8 or floats in [0, 1].
         target: the same shape.
 
     Example:
@@ -26,112 +34,241 @@ def psnr(prediction: np.ndarray, target: np.ndarray) -> float:
         0.0
     """
     _check_frames(prediction, target)
-    # uint8 would wrap around at the subtraction.
-    error = np.mean((prediction.astype(np.float64) - target.astype(np.float64)) ** 2)
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+    error = np.mean((unit_range(prediction) - unit_range(target)) ** 2)
+    return float(10 * np.log10(1 / error)) if error else float("inf")
 
 
-def ssim(prediction: np.ndarray, target: np.ndarray) -> float:
-    """Return the structural similarity of one frame, at most 1.
+def ssim(prediction: np.ndarray, target: np.ndarray, *, variant: SSIMVariant = "wang") -> float:
+    """Return the structural similarity of one frame, at most 1; mean over RGB.
 
     Args:
-        prediction: ``H W 3`` uint8, at least 11 px.
+        prediction: ``H W 3``, uint8 or floats in [0, 1], at least 11 px (7 px).
         target: the same shape.
+        variant: ``"wang"``: 11 x 11 Gaussian window of sigma 1.5, population covariance, as
+            published; ``"skimage7"``: 7 x 7 uniform window, sample covariance, skimage's default,
+            which the code of EAT and ATVGnet measures.
 
-    Source:
-        Wang et al. 2004: 11 x 11 Gaussian window of sigma 1.5, population covariance, mean over
-        RGB.
+    Raises:
+        ValueError: frames smaller than the window, or of different shape.
+
+    Source: Wang et al. 2004.
     """
     from skimage.metrics import structural_similarity  # slow to import
 
     _check_frames(prediction, target)
+    if min(target.shape[:2]) < _WINDOWS[variant]:
+        raise ValueError(
+            f"SSIM: expected at least {_WINDOWS[variant]} px, got {target.shape[0]} x "
+            f"{target.shape[1]}; measure larger frames, or a region with a larger margin"
+        )
+    window: dict[str, Any] = {}
+    if variant == "wang":
+        window = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
     similarity = structural_similarity(
-        target,
-        prediction,
-        channel_axis=2,
-        data_range=255,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
+        unit_range(target), unit_range(prediction), channel_axis=2, data_range=1.0, **window
     )
     return float(similarity)
 
 
-class LPIPSDistance:
-    """Learned perceptual distance (AlexNet, version 0.1) of uint8 frames.
+@METRICS.register
+class PSNR(FrameMetric):
+    """Peak signal to noise ratio, mean over frames (not the ratio of the pooled error).
 
     Args:
-        trunk: file with the pretrained trunk: made by ``segkit convert lpips``, or as published.
-        sha256: expected digest of the file, checked when given.
-
-    Raises:
-        FileNotFoundError: no file there; the message says where to get it.
+        infinite: equal frames are infinitely alike: ``"exclude"`` them from the mean, or ``"cap"``
+            them at 100 dB. They are counted as ``num_equal`` either way.
+        region: see `FrameMetric`.
+        margin: see `FrameMetric`.
+        reduce: see `FrameMetric`.
+        on_length_mismatch: see `FrameMetric`.
+        prefix: see `FrameMetric`.
     """
 
-    def __init__(self, trunk: str | Path, *, sha256: str | None = None) -> None:
-        from segkit.registry import LOSSES
+    name = "PSNR"
+    unit = "dB"
+    higher_is_better = True
+    default_prefix = "PSNR"
+    key = "psnr"
 
-        # One definition for training and measuring; the registry finds it without an import between
-        # packages.
-        self.loss = LOSSES.build(
-            {"type": "LPIPS", "trunk": trunk, "sha256": sha256, "num_scales": 1}
+    def __init__(
+        self,
+        *,
+        infinite: Literal["exclude", "cap"] = "exclude",
+        region: Region = "full",
+        margin: float = 0.2,
+        reduce: Literal["frame", "video"] = "frame",
+        on_length_mismatch: Literal["error", "trim"] = "error",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(
+            region=region,
+            margin=margin,
+            reduce=reduce,
+            on_length_mismatch=on_length_mismatch,
+            prefix=prefix,
+        )
+        if infinite not in ("exclude", "cap"):
+            raise ValueError(f"infinite: expected 'exclude' or 'cap', got {infinite!r}")
+        self.infinite = infinite
+
+    def definition(self) -> str:
+        """Say what the number is."""
+        equal = "left out and counted" if self.infinite == "exclude" else f"taken as {CAP:g} dB"
+        return f"10 log10(1 / MSE) of each RGB frame, {self.place()}; equal frames {equal}"
+
+    def compare(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the ratio of each pair."""
+        return np.array(
+            [psnr(*map(_rgb_last, pair)) for pair in zip(prediction, target, strict=True)]
         )
 
-    @torch.no_grad()
-    def __call__(self, prediction: np.ndarray, target: np.ndarray) -> float:
-        """Return the distance of two frames ``H W 3`` uint8."""
-        _check_frames(prediction, target)
-        pair = [torch.from_numpy(np.array(x)).permute(2, 0, 1)[None] for x in (prediction, target)]
-        return float(self.loss(*(x.float() / 127.5 - 1 for x in pair)))
+    def finish(self) -> dict[str, np.ndarray | float | int]:
+        """Return one value for each frame, and how many are infinite."""
+        values = np.concatenate(self._values)
+        num_equal = int(np.isinf(values).sum())
+        return {
+            self.key: np.minimum(values, CAP) if self.infinite == "cap" else values,
+            "num_equal": num_equal,
+        }
 
 
 @METRICS.register
-class ImageQuality(BaseMetric):
-    """Collect generated and true images and report mean PSNR, SSIM and, given a trunk, LPIPS.
+class SSIM(FrameMetric):
+    """Structural similarity, mean over RGB, then frames.
 
     Args:
-        lpips_trunk: file with AlexNet's trunk; no LPIPS when not given.
-        collect_device: mmengine's.
+        variant: see `ssim`.
+        region: see `FrameMetric`.
+        margin: see `FrameMetric`.
+        reduce: see `FrameMetric`.
+        on_length_mismatch: see `FrameMetric`.
+        prefix: see `FrameMetric`.
     """
 
-    name = "image quality"
-    unit = "dB, share, distance"
+    name = "SSIM"
+    unit = ""
     higher_is_better = True
-    default_prefix = "image"
+    default_prefix = "SSIM"
+    key = "ssim"
 
     def __init__(
-        self, *, lpips_trunk: str | Path | None = None, collect_device: str = "cpu"
+        self,
+        *,
+        variant: SSIMVariant = "wang",
+        region: Region = "full",
+        margin: float = 0.2,
+        reduce: Literal["frame", "video"] = "frame",
+        on_length_mismatch: Literal["error", "trim"] = "error",
+        prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device)
-        self.lpips = LPIPSDistance(lpips_trunk) if lpips_trunk is not None else None
+        super().__init__(
+            region=region,
+            margin=margin,
+            reduce=reduce,
+            on_length_mismatch=on_length_mismatch,
+            prefix=prefix,
+        )
+        if variant not in _WINDOWS:
+            raise ValueError(f"variant: expected 'wang' or 'skimage7', got {variant!r}")
+        self.variant: SSIMVariant = variant
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Measure the ``prediction`` and ``target`` (``3 H W`` uint8) of each sample."""
-        for sample in data_samples:
-            pair = [
-                np.ascontiguousarray(sample[key].cpu().numpy().transpose(1, 2, 0))
-                for key in ("prediction", "target")
-            ]
-            values = {"psnr": psnr(*pair), "ssim": ssim(*pair)}
-            if self.lpips is not None:
-                values["lpips"] = self.lpips(*pair)
-            self.results.append(values)
+    def definition(self) -> str:
+        """Say what the number is."""
+        window = {
+            "wang": "Wang et al. 2004 (11 x 11 Gaussian, sigma 1.5, population covariance)",
+            "skimage7": "skimage's default (7 x 7 uniform, sample covariance)",
+        }[self.variant]
+        return f"{window}, mean over RGB, {self.place()}"
 
-    def compute_metrics(self, results: list[dict[str, float]]) -> dict[str, float]:
-        """Return means over images; equal ones (infinite PSNR) are left out of PSNR and counted."""
-        report = {}
-        for key in results[0] if results else ():
-            values = np.array([sample[key] for sample in results])
-            finite = values[np.isfinite(values)]
-            report[key] = float(finite.mean()) if len(finite) else float("inf")
-        report["num_equal"] = float(sum(np.isinf(sample["psnr"]) for sample in results))
-        return report
+    def compare(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the similarity of each pair."""
+        pairs = zip(prediction, target, strict=True)
+        return np.array([ssim(*map(_rgb_last, pair), variant=self.variant) for pair in pairs])
+
+
+@METRICS.register
+class LPIPSScore(FrameMetric):
+    """Learned perceptual distance, version 0.1, mean over frames.
+
+    Args:
+        weights: file with the pretrained trunk, or a built network; see `LPIPSDistance`.
+        network: ``"alex"`` (tables) or ``"vgg"``.
+        num_scales: sum over that many sizes; 1 in tables.
+        batch_size: pairs that pass the network at once.
+        device: where it runs; the accelerator if there is one.
+        sha256: expected digest of the file, checked when given.
+        region: see `FrameMetric`.
+        margin: see `FrameMetric`.
+        reduce: see `FrameMetric`.
+        on_length_mismatch: see `FrameMetric`.
+        prefix: see `FrameMetric`.
+
+    Raises:
+        MissingWeightsError: no file there; the message says where to get it.
+
+    Source: Zhang et al. 2018. Paper: backbone not given; ours: AlexNet, as the tables it compares
+    with.
+    """
+
+    name = "LPIPS"
+    unit = ""
+    higher_is_better = False
+    default_prefix = "LPIPS"
+    key = "lpips"
+
+    def __init__(
+        self,
+        *,
+        weights: str | Path | nn.Module | None = None,
+        network: str = "alex",
+        num_scales: int = 1,
+        batch_size: int = 16,
+        device: str | None = None,
+        sha256: str | None = None,
+        region: Region = "full",
+        margin: float = 0.2,
+        reduce: Literal["frame", "video"] = "frame",
+        on_length_mismatch: Literal["error", "trim"] = "error",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(
+            region=region,
+            margin=margin,
+            reduce=reduce,
+            on_length_mismatch=on_length_mismatch,
+            prefix=prefix,
+        )
+        self.network = network
+        self.distance = LPIPSDistance(
+            weights,
+            network=network,
+            num_scales=num_scales,
+            batch_size=batch_size,
+            device=device,
+            sha256=sha256,
+        )
+
+    def definition(self) -> str:
+        """Say what the number is."""
+        scales = (
+            f"{self.distance.num_scales} sizes added up" if self.distance.num_scales > 1 else ""
+        )
+        return ", ".join(filter(None, [f"version 0.1, {self.network}", scales, self.place()]))
+
+    def compare(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the distance of each pair."""
+        return self.distance(prediction, target)
+
+
+def _rgb_last(frame: np.ndarray) -> np.ndarray:
+    return frame.transpose(1, 2, 0)
 
 
 def _check_frames(prediction: np.ndarray, target: np.ndarray) -> None:
+    if prediction.ndim != 3 or target.shape[-1] != 3 or prediction.shape != target.shape:
+        raise ValueError(
+            f"frames: expected two of (H, W, 3), got {prediction.shape} and {target.shape}"
+        )
     for name, frame in (("prediction", prediction), ("target", target)):
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape != target.shape:
-            raise ValueError(
-                f"{name}: expected uint8 (H, W, 3) like the other, got {frame.dtype} {frame.shape} "
-                f"and {target.dtype} {target.shape}"
-            )
+        if frame.dtype != np.uint8 and not np.issubdtype(frame.dtype, np.floating):
+            raise ValueError(f"{name}: expected uint8 or floats in [0, 1], got {frame.dtype}")
