@@ -82,8 +82,8 @@ def frechet_from_features(x: np.ndarray, y: np.ndarray, *, ddof: int = 1) -> flo
     xc, yc = x - x.mean(0), y - y.mean(0)
     shares = len(x) - ddof, len(y) - ddof
     # A triangle of D rows has the same products as more rows than D.
-    folded = [np.linalg.qr(c, mode="r") if len(c) > dim else c for c in (xc, yc)]
-    overlap = np.linalg.svd(folded[0] @ folded[1].T, compute_uv=False).sum()
+    xc, yc = (np.asarray(np.linalg.qr(c, mode="r")) if len(c) > dim else c for c in (xc, yc))
+    overlap = np.linalg.norm(xc @ yc.T, "nuc")
     distance = ((x.mean(0) - y.mean(0)) ** 2).sum()
     distance += (xc**2).sum() / shares[0] + (yc**2).sum() / shares[1]
     return float(max(distance - 2 * overlap / np.sqrt(shares[0] * shares[1]), 0.0))

@@ -166,7 +166,7 @@ class SyncNetScore(VideoMetric):
 
     def _at_25(self, frames: np.ndarray) -> np.ndarray:
         first, self._num_seen = self._num_seen, self._num_seen + len(frames)
-        chosen = []
+        chosen: list[int] = []
         while True:
             number = self._num_frames + len(chosen)
             nearest = math.floor(number * self._rate / FPS + 0.5) if self.resample else number
