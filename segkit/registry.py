@@ -102,9 +102,11 @@ METRICS = Registry(
     "metrics",
     locations=(
         "segkit_metrics.image",
+        "segkit_metrics.landmarks",
         "segkit_metrics.masks",
         "segkit_metrics.sync",
         "segkit_metrics.sync_accuracy",
+        "segkit_metrics.temporal",
     ),
 )
 

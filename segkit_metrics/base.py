@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +25,6 @@ __all__ = [
     "VideoMetric",
     "check_clip",
     "find_weights",
-    "stream",
 ]
 
 
@@ -270,23 +269,3 @@ def _merged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for key, accumulator in first.items():
             accumulator.merge(other[key])
     return first
-
-
-def stream(metrics: Iterable[ClipMetric], clip: Clip, parts: Iterable[Clip]) -> None:
-    """Measure one clip by several metrics, decoding its frames only once.
-
-    Args:
-        metrics: all of them.
-        clip: ``sample_id`` and what does not grow with time.
-        parts: consecutive chunks of the timed entries, in order.
-    """
-    metrics = list(metrics)
-    needs = tuple(dict.fromkeys(key for metric in metrics for key in metric.needs))
-    for metric in metrics:
-        metric.begin(clip)
-    for part in parts:
-        chunk = check_clip({**clip, **part}, needs=needs)
-        for metric in metrics:
-            metric.add(chunk)
-    for metric in metrics:
-        metric.end()

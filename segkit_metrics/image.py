@@ -191,7 +191,7 @@ class LPIPSScore(FrameMetric):
     """Learned perceptual distance, version 0.1, mean over frames.
 
     Args:
-        weights: file with the pretrained trunk, or a built network; see `LPIPSDistance`.
+        trunk: file with the pretrained trunk, or a built network; see `LPIPSDistance`.
         network: ``"alex"`` (tables) or ``"vgg"``.
         num_scales: sum over that many sizes; 1 in tables.
         batch_size: pairs that pass the network at once.
@@ -219,7 +219,7 @@ class LPIPSScore(FrameMetric):
     def __init__(
         self,
         *,
-        weights: str | Path | nn.Module | None = None,
+        trunk: str | Path | nn.Module | None = None,
         network: str = "alex",
         num_scales: int = 1,
         batch_size: int = 16,
@@ -240,7 +240,7 @@ class LPIPSScore(FrameMetric):
         )
         self.network = network
         self.distance = LPIPSDistance(
-            weights,
+            trunk,
             network=network,
             num_scales=num_scales,
             batch_size=batch_size,

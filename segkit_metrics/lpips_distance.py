@@ -26,7 +26,7 @@ class LPIPSDistance:
     """Learned perceptual distance, version 0.1, of each pair of frames.
 
     Args:
-        weights: file with the pretrained trunk, made by ``segkit convert lpips`` or as published;
+        trunk: file with the pretrained trunk, made by ``segkit convert lpips`` or as published;
             or a built network with a ``distance(prediction, target)`` of images in [-1, 1].
         network: ``"alex"``, with which tables are made, or ``"vgg"``.
         num_scales: sum over that many sizes, each half of the one before (E4S: 3).
@@ -40,7 +40,7 @@ class LPIPSDistance:
 
     def __init__(
         self,
-        weights: str | Path | nn.Module | None,
+        trunk: str | Path | nn.Module | None,
         *,
         network: str = "alex",
         num_scales: int = 1,
@@ -48,7 +48,7 @@ class LPIPSDistance:
         device: str | None = None,
         sha256: str | None = None,
     ) -> None:
-        built = weights if isinstance(weights, nn.Module) else _load(weights, network, sha256)
+        built = trunk if isinstance(trunk, nn.Module) else _load(trunk, network, sha256)
         self.device = torch.device(device) if device is not None else default_device()
         self.network = built.to(self.device).eval()
         self.num_scales = num_scales

@@ -207,7 +207,7 @@ def test_stored_values_of_lpips(network, random_networks, parity, oracle, oracle
     module = random_networks(network, parity)
     clip = sample(oracle_inputs["lpips_frames_pred"], oracle_inputs["lpips_frames_gt"])
     for num_scales, name in ((1, "random_backbone"), (3, "multiscale3_sum")):
-        metric = LPIPSScore(weights=module, network=network, num_scales=num_scales, device="cpu")
+        metric = LPIPSScore(trunk=module, network=network, num_scales=num_scales, device="cpu")
         found = metric.measure(clip)["lpips"]
         assert found == pytest.approx(oracle(f"lpips_{network}_{name}"), abs=1e-7, rel=1e-5)
 
@@ -218,7 +218,7 @@ def test_without_trunk_it_is_a_missing_file_with_name_digest_and_source(network,
         with pytest.raises(
             MissingWeightsError, match=r"expected (alexnet|vgg16).* \(sha256 [0-9a-f]"
         ):
-            LPIPSScore(weights=weights, network=network)
+            LPIPSScore(trunk=weights, network=network)
 
 
 class MeanDistance(nn.Module):
@@ -259,7 +259,7 @@ def test_what_lpips_would_silently_accept_is_refused():
         distance(ones[..., 9:], ones[..., 9:])
     small = sample(np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 16, 16, 3), np.uint8))
     with pytest.raises(ValueError, match="clip 'a': LPIPS: expected at least 32 px"):
-        LPIPSScore(weights=MeanDistance(), device="cpu").measure(small)
+        LPIPSScore(trunk=MeanDistance(), device="cpu").measure(small)
 
 
 @pytest.mark.skipif(not TRUNK.exists(), reason=f"no AlexNet trunk in {SHARED}")
@@ -281,7 +281,7 @@ def test_real_lpips_of_equal_frames_is_zero_symmetric_and_grows_with_noise():
 @pytest.mark.parametrize("metric", [PSNR, SSIM, LPIPSScore])
 @pytest.mark.parametrize("reduce", ["frame", "video"])
 def test_chunks_of_any_length_give_one_number(metric, reduce):
-    arguments = {"weights": MeanDistance(), "device": "cpu"} if metric is LPIPSScore else {}
+    arguments = {"trunk": MeanDistance(), "device": "cpu"} if metric is LPIPSScore else {}
     random = np.random.default_rng(1)
     reports = []
     for length in (1, 3, 64):
@@ -303,7 +303,7 @@ def test_they_are_found_by_name_and_say_what_they_measure():
         "side, mean over frames; equal frames left out and counted"
     )
     assert "Wang et al. 2004" in METRICS.build({"type": "SSIM"}).definition()
-    score = METRICS.build({"type": "LPIPSScore", "weights": MeanDistance(), "num_scales": 3})
+    score = METRICS.build({"type": "LPIPSScore", "trunk": MeanDistance(), "num_scales": 3})
     assert score.definition() == (
         "version 0.1, alex, 3 sizes added up, whole frame, mean over frames"
     )

@@ -15,7 +15,6 @@ from segkit_metrics.base import (
     MissingWeightsError,
     VideoMetric,
     find_weights,
-    stream,
 )
 
 
@@ -132,20 +131,16 @@ def test_a_clip_that_does_not_end_does_not_count():
     assert report == {"shift/shift": 5.0, "shift/n_clips": 1}
 
 
-def test_a_stream_decodes_once_for_all_metrics():
+def test_a_clip_may_come_in_chunks_of_any_length():
     clip = list(clips())[4]
-    metrics = [Brightness(), Shift()]
-    decoded = []
-
-    def parts():
-        for first in (0, 3):
-            decoded.append(first)
-            yield {key: clip[key][first : first + 3] for key in ("pred_frames", "gt_frames")}
-
-    stream(metrics, {"sample_id": "c"}, parts())
-    assert decoded == [0, 3]
-    assert metrics[0].evaluate(1)["bright/level"] == 100
-    assert metrics[1].evaluate(1)["shift/shift"] == 50
+    metric = Shift()
+    metric.begin({"sample_id": "c"})
+    for first, last in ((0, 3), (3, 4)):
+        part = {key: clip[key][first:last] for key in ("pred_frames", "gt_frames")}
+        metric.add(metric.check({"sample_id": "c", **part}))
+    metric.end()
+    assert metric.evaluate(1) == {"shift/shift": 50.0, "shift/n_clips": 1}
+    assert metric.rows() == [{"sample_id": "c", "trimmed": 0}]
 
 
 def test_trimmed_frames_are_told():
