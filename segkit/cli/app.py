@@ -12,6 +12,7 @@ import typer
 from segkit.cli.bundle import bundle
 from segkit.cli.convert import convert
 from segkit.cli.demo import demo
+from segkit.cli.evaluate import evaluate
 from segkit.cli.fit import fit
 from segkit.cli.prepare import prepare
 from segkit.cli.synth import synth
@@ -63,6 +64,7 @@ def train(context: typer.Context) -> None:
 app.command("talk", rich_help_panel="Use")(talk)
 app.command("fit", rich_help_panel="Use")(fit)
 app.command("demo", rich_help_panel="Use")(demo)
+app.command("evaluate", rich_help_panel="Use")(evaluate)
 app.command("synth", rich_help_panel="Data and training")(synth)
 app.command("prepare", rich_help_panel="Data and training")(prepare)
 app.command("bundle", rich_help_panel="Data and training")(bundle)

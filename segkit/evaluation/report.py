@@ -11,6 +11,9 @@ from typing import Any
 
 from segkit.evaluation.run import Report
 
+_COUNTS = ("n", "n_clips", "trimmed", "num_equal")
+"""Values that say how much was measured, not how well."""
+
 _ARROWS = {"up": "↑", "down": "↓"}
 
 
@@ -39,16 +42,21 @@ def write_report(folder: str | Path, report: Report, *, inputs: dict[str, str]) 
     return [folder / name for name in texts]
 
 
-def rows_of(report: Report) -> list[tuple[str, str, str, str]]:
-    """Return one row per number: metric, value, which way is better, and its definition."""
+def rows_of(report: Report) -> list[tuple[str, str, str, str, str]]:
+    """Return a row per number: its name, value, better direction, how many, and definition."""
     rows = []
     for name, value in report.values.items():
-        key = _key_of(name, report)
+        prefix, _, short = name.partition("/")
+        if short in _COUNTS:
+            continue
+        key = report.prefixes.get(prefix, prefix)
+        count = report.values.get(f"{prefix}/n", report.values.get(f"{prefix}/n_clips"))
         rows.append(
             (
                 name,
                 format_number(value),
                 _ARROWS.get(report.directions.get(key, ""), ""),
+                "" if count is None else format_number(count),
                 report.definitions.get(key, ""),
             )
         )
@@ -59,12 +67,13 @@ def markdown(report: Report, *, inputs: dict[str, str]) -> str:
     """Return the report as a document."""
     lines = ["# Evaluation", ""]
     lines += [f"- {name}: `{value}`" for name, value in inputs.items()]
-    lines += ["", "| number | value | better | definition |", "|---|---|---|---|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows_of(report)]
+    lines += ["", "| number | value | better | n | definition |", "|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(_cell(text) for text in row) + " |" for row in rows_of(report)]
     if report.skipped:
         lines += ["", "## Not measured", ""]
         lines += [f"- {key}: {reason}" for key, reason in report.skipped.items()]
-    columns = list(dict.fromkeys(name for numbers in report.clips.values() for name in numbers))
+    names = dict.fromkeys(name for numbers in report.clips.values() for name in numbers)
+    columns = [name for name in names if name.rpartition("/")[2] not in _COUNTS]
     if columns:
         lines += ["", "## Clips", "", "| clip | " + " | ".join(columns) + " |"]
         lines.append("|---" * (len(columns) + 1) + "|")
@@ -88,9 +97,8 @@ def format_number(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
 
 
-def _key_of(name: str, report: Report) -> str:
-    prefix = name.partition("/")[0]
-    return report.prefixes.get(prefix, prefix)
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
 
 
 def _plain(node: Any) -> Any:

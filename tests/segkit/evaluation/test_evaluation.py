@@ -143,7 +143,7 @@ def test_reports_are_plain_and_whole(make_video, tmp_path, entries):
     assert content["values"]["Grey/mean"] == 0
     assert content["values"]["Grey/odd"] == "nan"
     text = files[1].read_text()
-    assert "| Grey/mean | 0 | ↓ | difference of mean grey |" in text
+    assert "| Grey/mean | 0 | ↓ | 5 | difference of mean grey |" in text
     assert "| Grey/odd | not measured |" in text
     assert "- heavy: " in text
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -156,3 +156,36 @@ def test_numbers_for_people():
     assert format_number(0.123456) == "0.1235"
     assert format_number(12.0) == "12"
     assert format_number(float("inf")) == "inf"
+
+
+def test_the_command_writes_reports_and_tells_failures(make_video, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from segkit.cli.app import app
+
+    def run(*words):
+        return CliRunner().invoke(app, ["evaluate", *map(str, words)])
+
+    monkeypatch.setenv("COLUMNS", "200")
+    for side, levels in (("pred", [100] * 5), ("real", [110] * 5)):
+        (tmp_path / side).mkdir()
+        for name in "ab":
+            make_video(tmp_path / side / f"{name}.mp4", levels)
+    asked = ("--pred", tmp_path / "pred", "--real", tmp_path / "real", "--out", tmp_path / "out")
+    answer = run(*asked, "--metrics", "psnr,ssim")
+    assert answer.exit_code == 0, answer.output
+    content = json.loads((tmp_path / "out" / "report.json").read_text())
+    # 10 of 255 levels apart, within what the codec rounds.
+    assert content["values"]["PSNR/psnr"] == pytest.approx(28.13, abs=1)
+    assert sorted(content["clips"]) == ["a", "b"]
+    again = run(*asked)
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    make_video(tmp_path / "real" / "b.mkv", [110] * 9)
+    (tmp_path / "real" / "b.mp4").unlink()
+    answer = run(*asked, "--metrics", "psnr", "--force")
+    assert answer.exit_code == 1
+    assert "b: the lengths differ" in " ".join(answer.stderr.split())
+    answer = run(*asked, "--metrics", "psnrr", "--force")
+    assert answer.exit_code == 2
+    assert "no metric 'psnrr'; known: psnr" in answer.stderr
