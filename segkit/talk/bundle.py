@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from segkit.regions import SCHEMES, RegionScheme
 from segkit.registry import AUDIO_ENCODERS, GENERATORS, MASK_DECODERS, REGION_ENCODERS, Registry
 from segkit.talk.bundle_configs import BundleError, plain_config, without_training
+from segkit.weights.fitting import misfits
 
 FORMAT = 1
 """Version of the file's layout; a newer one is refused."""
@@ -188,13 +189,7 @@ def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, name: str) -
     Raises:
         BundleError: naming the first keys that do not fit, with the wanted and the given shape.
     """
-    wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in state.items()}
-    problems = [
-        f"{key}: expected {wanted.get(key, 'nothing')}, got {given.get(key, 'nothing')}"
-        for key in sorted(wanted.keys() | given.keys())
-        if wanted.get(key) != given.get(key)
-    ]
+    problems = misfits(module.state_dict(), state)
     if problems:
         more = f"\n  ... and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise BundleError(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from segkit.weights.checkpoint import Checkpoint, ConversionError
+from segkit.weights.fitting import misfits
 from segkit.weights.kinds import CONVERTERS, Part, Parts, kinds
 
 logger = logging.getLogger("segkit.weights")
@@ -96,13 +97,8 @@ def check_fits(name: str, config: Mapping[str, Any], state: Mapping[str, Tensor]
     arguments = dict(config)
     kind = arguments.pop("type")
     with torch.device("meta"):
-        wanted = {key: tuple(v.shape) for key, v in kind(**arguments).state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in state.items()}
-    problems = [
-        f"{key}: expected {wanted.get(key, 'nothing')}, got {given.get(key, 'nothing')}"
-        for key in sorted(wanted.keys() | given.keys())
-        if wanted.get(key) != given.get(key)
-    ]
+        wanted = kind(**arguments).state_dict()
+    problems = misfits(wanted, state)
     if problems:
         more = f"\n  ... and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise ConversionError(

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from segkit.weights.conversion import Conversion, convert_state_dict
+from segkit.weights.fitting import misfits
 from segkit.weights.foreign import read_foreign
 from segkit.weights.reading import check_file, sha256_of
 
@@ -146,13 +147,7 @@ def load_extras(module: nn.Module, path: str | Path, name: str) -> None:
 
 
 def _load_exactly(module: nn.Module, state: dict[str, Tensor], path: str | Path, what: str) -> None:
-    wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in state.items()}
-    problems = [
-        f"{key}: expected {wanted.get(key, 'nothing')}, got {given.get(key, 'nothing')}"
-        for key in sorted(wanted.keys() | given.keys())
-        if wanted.get(key) != given.get(key)
-    ]
+    problems = misfits(module.state_dict(), state)
     if problems:
         raise ValueError(
             f"{path}: {len(problems)} weights do not fit this {type(module).__name__}; the file "

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from segkit.weights import read_tensors
 from segkit.weights.converted import head_of
+from segkit.weights.fitting import misfits
 from segkit_models.layers.residual_se import NormName, ResidualUnit, face_norm
 
 WIDTH = (64, 64, 128, 256, 512)
@@ -92,17 +93,13 @@ def load_backbone(module: nn.Module, weights: str | Path) -> None:
         )
     tensors = {key.removeprefix(f"{kind}."): value for key, value in read_tensors(weights).items()}
     parts = ("stem.", "stages.", "lateral_") if kind == "psp" else ("stem.", "stages.")
-    wanted = {k: tuple(v.shape) for k, v in module.state_dict().items() if k.startswith(parts)}
-    given = {key: tuple(value.shape) for key, value in tensors.items() if key.startswith(parts)}
-    problems = [
-        f"{key}: expected {wanted.get(key, 'nothing')}, got {given.get(key, 'nothing')}"
-        for key in sorted(wanted.keys() | given.keys())
-        if wanted.get(key) != given.get(key)
-    ]
+    own = {key: value for key, value in module.state_dict().items() if key.startswith(parts)}
+    given = {key: value for key, value in tensors.items() if key.startswith(parts)}
+    problems = misfits(own, given)
     if problems:
         raise ValueError(
             f"{weights}: {len(problems)} weights do not fit the backbone of this "
             f"{type(module).__name__}; it needs norm='batch' and the file's width, units and "
             "fpn_dim\n  " + "\n  ".join(problems[:5])
         )
-    module.load_state_dict({key: tensors[key] for key in given}, strict=False)
+    module.load_state_dict(given, strict=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from segkit.registry import REGION_ENCODERS
+from segkit.weights.fitting import misfits
 from segkit_models.layers.face_backbone import UNITS, make_stages, make_stem, stage_maps
 from segkit_models.layers.residual_se import NormName
 from segkit_models.region_encoders.pooled import PooledRegionEncoder
@@ -92,13 +93,7 @@ class E4SRegionEncoder(PooledRegionEncoder):
         rows = min(whole.mlp.num_coded_layers, self.num_layers) * whole.style_dim
         for key in ("mlp.out.weight", "mlp.out.bias"):
             state[key] = state[key][:, :rows]
-        wanted = {key: tuple(value.shape) for key, value in self.state_dict().items()}
-        given = {key: tuple(value.shape) for key, value in state.items()}
-        wrong = [
-            f"{key}: expected {wanted.get(key, 'nothing')}, got {given.get(key, 'nothing')}"
-            for key in sorted(wanted.keys() | given.keys())
-            if wanted.get(key) != given.get(key)
-        ]
+        wrong = misfits(self.state_dict(), state)
         if wrong:
             raise ValueError(
                 f"weights: the first {self.num_layers} layers of the file's {whole.num_layers} "
