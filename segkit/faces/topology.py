@@ -51,7 +51,26 @@ UPPER_LIP_TOP = 0
 CHIN = 152
 FOREHEAD = 10
 
+IBUG_68 = (
+    127, 234, 132, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 361, 454, 356,
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,
+    168, 197, 5, 4, 98, 97, 2, 326, 327,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,
+    78, 82, 13, 312, 308, 317, 14, 87,
+)  # fmt: skip
+"""Mesh points nearest to those of the 68-point layout (iBUG 300-W, dlib), in its order.
+
+Jaw from the left ear over the chin (evenly spaced), brows, nose, eyes, outer lips, inner lips. The
+two layouts were marked by different people: numbers of one do not compare with the other's.
+"""
+
 _OPENING_PAIRS = ((13, 14), (82, 87), (312, 317))
+
+
+def as_68_points(landmarks: np.ndarray) -> np.ndarray:
+    """Return the 68 points of ``IBUG_68``, shape ``... 68 2``, of landmarks ``... 468 2``."""
+    return landmarks[..., IBUG_68, :]
 
 
 def eye_centres(landmarks: np.ndarray) -> np.ndarray:
