@@ -101,6 +101,9 @@ LOSSES = Registry("losses", locations=("segkit_models.losses",))
 METRICS = Registry(
     "metrics",
     locations=(
+        "segkit_metrics.fid",
+        "segkit_metrics.fvd",
+        "segkit_metrics.identity",
         "segkit_metrics.image",
         "segkit_metrics.landmarks",
         "segkit_metrics.masks",
