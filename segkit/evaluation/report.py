@@ -11,9 +11,6 @@ from typing import Any
 
 from segkit.evaluation.run import Report
 
-_COUNTS = ("n", "n_clips", "trimmed", "num_equal")
-"""Values that say how much was measured, not how well."""
-
 _ARROWS = {"up": "↑", "down": "↓"}
 
 
@@ -47,7 +44,7 @@ def rows_of(report: Report) -> list[tuple[str, str, str, str, str]]:
     rows = []
     for name, value in report.values.items():
         prefix, _, short = name.partition("/")
-        if short in _COUNTS:
+        if _is_count(short):
             continue
         key = report.prefixes.get(prefix, prefix)
         count = report.values.get(f"{prefix}/n", report.values.get(f"{prefix}/n_clips"))
@@ -73,7 +70,7 @@ def markdown(report: Report, *, inputs: dict[str, str]) -> str:
         lines += ["", "## Not measured", ""]
         lines += [f"- {key}: {reason}" for key, reason in report.skipped.items()]
     names = dict.fromkeys(name for numbers in report.clips.values() for name in numbers)
-    columns = [name for name in names if name.rpartition("/")[2] not in _COUNTS]
+    columns = [name for name in names if not _is_count(name.rpartition("/")[2])]
     if columns:
         lines += ["", "## Clips", "", "| clip | " + " | ".join(columns) + " |"]
         lines.append("|---" * (len(columns) + 1) + "|")
@@ -95,6 +92,11 @@ def format_number(value: float) -> str:
     if math.isnan(value):
         return "not measured"
     return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+
+
+def _is_count(name: str) -> bool:
+    """Tell whether a value says how much was measured, not how well."""
+    return name in ("n", "trimmed") or name.startswith(("n_", "num_"))
 
 
 def _cell(text: str) -> str:

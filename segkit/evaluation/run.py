@@ -136,7 +136,11 @@ def _summarise(suite: Suite, report: Report) -> None:
         if not count:
             report.skipped[key] = "no clip could be measured by it"
             continue
-        report.values |= metric.evaluate(count)
+        try:
+            report.values |= metric.evaluate(count)
+        except ValueError as error:  # such as a distribution of a single sample
+            report.skipped[key] = str(error)
+            continue
         for row in metric.rows():
             numbers = {
                 f"{metric.prefix}/{name}": value

@@ -35,6 +35,7 @@ DEFAULT_SUITE = (
     Entry("temporal", "TemporalDifference"),
     Entry("tof", "TOF"),
     Entry("tlp", "TLP", weights={"trunk": "lpips_alex"}),
+    Entry("fvd", "FrechetVideoDistance", weights={"weights": "i3d_kinetics"}),
     Entry("sync", "SyncNetScore", {"crop": "resize"}, {"weights": "syncnet_v2"}),
 )
 """What is measured unless a user names metrics."""
