@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, distributed
+from torch import distributed
 
 
 def world_size() -> int:
@@ -22,17 +22,6 @@ def gather(items: Sequence[Any]) -> list[Any]:
     parts: list[list[Any]] = [[] for _ in range(world_size())]
     distributed.all_gather_object(parts, list(items))
     return [item for part in parts for item in part]
-
-
-def sum_over_processes(tensor: Tensor) -> Tensor:
-    """Return the sum of a tensor over all processes, on CPU; call it on every process."""
-    if world_size() == 1:
-        return tensor
-    # NCCL knows no tensors in main memory.
-    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-    total = tensor.to(device, copy=True)
-    distributed.all_reduce(total)
-    return total.cpu()
 
 
 def check_each_once(sample_ids: Sequence[str], size: int) -> None:
