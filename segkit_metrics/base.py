@@ -150,6 +150,9 @@ class VideoMetric(ClipMetric):
         on_length_mismatch: see `ClipMetric`.
         collect_device: mmengine's.
         prefix: instead of `default_prefix`.
+
+    Attributes:
+        curves: name -> value of each frame of the clip that ended last, for a report.
     """
 
     def __init__(
@@ -166,6 +169,7 @@ class VideoMetric(ClipMetric):
         if reduce not in ("frame", "video"):
             raise ValueError(f"reduce: expected 'frame' or 'video', got {reduce!r}")
         self.reduce: Reduction = reduce
+        self.curves: dict[str, np.ndarray] = {}
 
     @abstractmethod
     def finish(self) -> dict[str, np.ndarray | float | int]:
@@ -183,6 +187,7 @@ class VideoMetric(ClipMetric):
     def row(self) -> dict[str, Any]:
         """Return what is kept of the clip: means, counts, or what a subclass pools itself."""
         found = self.finish()
+        self.curves = {k: v for k, v in found.items() if isinstance(v, np.ndarray)}
         return {k: v if isinstance(v, int) else Mean.of(v) for k, v in found.items()}
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:

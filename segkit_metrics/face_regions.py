@@ -17,7 +17,7 @@ EYE_CORNERS = (36, 45)
 
 
 def landmark_box(
-    points: np.ndarray, size: tuple[int, int], *, margin: float
+    points: np.ndarray, size: tuple[int, int], *, margin: float, smallest: int = 1
 ) -> tuple[slice, slice] | None:
     """Return rows and columns of the box around some landmarks, cut at the frame's border.
 
@@ -25,6 +25,8 @@ def landmark_box(
         points: ``K 2`` pixels, x then y.
         size: ``(H, W)`` of the frame.
         margin: added on each side, as a share of the longer side.
+        smallest: pixels of a side, to which a smaller box grows about its middle, where the frame
+            has room.
 
     Returns:
         None if a point is NaN, or the box lies outside of the frame.
@@ -38,7 +40,17 @@ def landmark_box(
     low, high = points.min(0), points.max(0)
     extra = margin * float((high - low).max())
     (left, top), (right, bottom) = low - extra, high + extra
-    rows = slice(max(math.floor(top), 0), min(math.ceil(bottom) + 1, size[0]))
-    columns = slice(max(math.floor(left), 0), min(math.ceil(right) + 1, size[1]))
-    empty = rows.stop <= rows.start or columns.stop <= columns.start
-    return None if empty else (rows, columns)
+    rows = _span(top, bottom, length=size[0], smallest=smallest)
+    columns = _span(left, right, length=size[1], smallest=smallest)
+    return None if rows is None or columns is None else (rows, columns)
+
+
+def _span(low: float, high: float, *, length: int, smallest: int) -> slice | None:
+    start, stop = max(math.floor(low), 0), min(math.ceil(high) + 1, length)
+    if stop <= start:
+        return None
+    missing = min(smallest, length) - (stop - start)
+    if missing > 0:
+        start = min(max(start - missing // 2, 0), length - min(smallest, length))
+        stop = start + min(smallest, length)
+    return slice(start, stop)

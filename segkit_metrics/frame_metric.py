@@ -16,16 +16,23 @@ class FrameMetric(VideoMetric):
 
     Args:
         region: ``"full"``, or the box around the true landmarks of the ``"face"`` or ``"mouth"``
-            (the same box in both frames; a frame without them is left out).
+            (the same box in both frames, at least `smallest` pixels wide and high; a frame
+            without them is left out).
         margin: added on each side of that box, as a share of its longer side. Paper: not given;
             ours: 0.2.
         reduce: average over frames, or over the clips' own means.
         on_length_mismatch: ``"error"``, or ``"trim"`` to the shorter side.
         prefix: stands before the names in the report; by default the metric's and the region's.
+
+    Attributes:
+        last_values: one value for each frame of the last chunk.
     """
 
     key: str
     """Name of the value in the report."""
+
+    smallest = 1
+    """Pixels of a side below which nothing can be measured; boxes of landmarks grow to that."""
 
     def __init__(
         self,
@@ -50,6 +57,7 @@ class FrameMetric(VideoMetric):
         if region != "full":
             self.needs = (*self.needs, "gt_landmarks")
         self._values: list[np.ndarray] = []
+        self.last_values = np.zeros(0)
 
     @abstractmethod
     def compare(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -65,16 +73,25 @@ class FrameMetric(VideoMetric):
         prediction, target = chunk["pred_frames"], chunk["gt_frames"]
         try:
             if self.region == "full":
-                self._values.append(self.compare(prediction, target))
-                return
-            points = chunk["gt_landmarks"][:, POINTS[self.region]]
-            for index, these in enumerate(points):
-                box = landmark_box(these, target.shape[-2:], margin=self.margin)
-                part = (slice(index, index + 1), slice(None), *box) if box else None
-                value = self.compare(prediction[part], target[part]) if part else [np.nan]
-                self._values.append(np.asarray(value, np.float64))
+                self.last_values = self.compare(prediction, target)
+            else:
+                self.last_values = self._in_boxes(prediction, target, chunk["gt_landmarks"])
         except ValueError as error:
             raise ValueError(f"clip {self._sample_id!r}: {error}") from error
+        self._values.append(self.last_values)
+
+    def _in_boxes(
+        self, prediction: np.ndarray, target: np.ndarray, landmarks: np.ndarray
+    ) -> np.ndarray:
+        values = np.full(len(target), np.nan)
+        for index, points in enumerate(landmarks[:, POINTS[self.region]]):
+            box = landmark_box(
+                points, target.shape[-2:], margin=self.margin, smallest=self.smallest
+            )
+            if box is not None:
+                part = (slice(index, index + 1), slice(None), *box)
+                values[index] = self.compare(prediction[part], target[part])[0]
+        return values
 
     def finish(self) -> dict[str, np.ndarray | float | int]:
         """Return one value for each frame."""

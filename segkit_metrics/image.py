@@ -12,7 +12,7 @@ from segkit.registry import METRICS
 from segkit_metrics.clip_samples import unit_range
 from segkit_metrics.face_regions import Region
 from segkit_metrics.frame_metric import FrameMetric
-from segkit_metrics.lpips_distance import LPIPSDistance
+from segkit_metrics.lpips_distance import SMALLEST, LPIPSDistance
 
 CAP = 100.0
 """Decibels that stand for equal frames where infinity is capped."""
@@ -150,6 +150,7 @@ class SSIM(FrameMetric):
     higher_is_better = True
     default_prefix = "SSIM"
     key = "ssim"
+    smallest = max(_WINDOWS.values())
 
     def __init__(
         self,
@@ -215,6 +216,7 @@ class LPIPSScore(FrameMetric):
     higher_is_better = False
     default_prefix = "LPIPS"
     key = "lpips"
+    smallest = SMALLEST
 
     def __init__(
         self,

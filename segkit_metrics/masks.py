@@ -103,7 +103,8 @@ class MaskOverlap(ClipMetric):
     Args:
         scheme: name of the region scheme.
         groups: name in the report -> regions taken as one. Default: ``lips_and_mouth``.
-        ignore: true label of pixels that do not count, such as 255.
+        ignore: true label of pixels that do not count, such as 255; a frame of nothing else is left
+            out of the opening too.
         on_length_mismatch: see `ClipMetric`.
         prefix: instead of `default_prefix`.
 
@@ -162,7 +163,13 @@ class MaskOverlap(ClipMetric):
             )
         except ValueError as error:
             raise ValueError(f"clip {self._sample_id!r}: {error}") from error
-        self._areas += _sums(*(_areas(labels, self._inside) for labels in (prediction, target)))
+        known = (
+            np.full(len(target), True)
+            if self.ignore is None
+            else (target != self.ignore).any((1, 2))
+        )
+        areas = (_areas(labels[known], self._inside) for labels in (prediction, target))
+        self._areas += _sums(*areas)
 
     def row(self) -> dict[str, Any]:
         """Return the clip's own overlaps, and the counts that are pooled."""

@@ -25,6 +25,9 @@ SIDE = 224
 LENGTH = 5
 """Frames of a window."""
 
+SILENCE = 10 ** (-60 / 20)
+"""Amplitude (-60 dB of full scale) that speech exceeds somewhere."""
+
 FEW_WINDOWS = 50
 """Below it the padding weighs."""
 
@@ -105,6 +108,8 @@ class SyncNetScore(VideoMetric):
                 "video, or set resample=True to take the nearest frames"
             )
         waveform = torch.from_numpy(np.ascontiguousarray(clip["audio"]))[None] / 32768
+        if not (waveform.abs() > SILENCE).any():
+            raise ValueError(f"{self._place}: audio: silent throughout; there is nothing to sync")
         self._num_samples = waveform.shape[1]
         self._columns = self._mfcc(waveform)
         self._distances = SyncDistances(vshift=self.vshift)

@@ -326,3 +326,26 @@ def test_what_cannot_be_measured_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             make()
+
+
+def test_small_boxes_grow_to_what_a_metric_needs():
+    points = np.array([[30.0, 40.0], [34.0, 41.0]])
+    rows, columns = landmark_box(points, (64, 64), margin=0, smallest=32)
+    assert (rows.stop - rows.start, columns.stop - columns.start) == (32, 32)
+    assert rows.start <= 40 < rows.stop
+    assert columns.start <= 30 < 34 < columns.stop
+    assert landmark_box(points, (20, 64), margin=0, smallest=32) is None
+    rows, columns = landmark_box(points, (48, 16 + 30), margin=0, smallest=64)
+    assert (rows, columns) == (slice(0, 48), slice(0, 46))
+    large = np.array([[0.0, 0.0], [63.0, 50.0]])
+    assert landmark_box(large, (64, 64), margin=0, smallest=32) == (slice(0, 51), slice(0, 64))
+
+
+def test_values_over_time_are_kept_for_a_report():
+    frames = np.random.default_rng(0).integers(0, 255, (5, 3, 16, 16)).astype(np.uint8)
+    metric = PSNR()
+    metric.process(None, [{"sample_id": "a", "pred_frames": frames, "gt_frames": frames[::-1]}])
+    curve = metric.curves["psnr"]
+    assert len(curve) == 5
+    assert curve[2] == np.inf
+    assert metric.last_values == pytest.approx(curve)

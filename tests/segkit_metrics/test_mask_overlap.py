@@ -209,3 +209,23 @@ def test_they_are_found_by_name_and_say_what_they_measure():
     )
     with pytest.raises(ValueError, match="tolerance: expected pixels, 0 or more, got -1"):
         BoundaryF(tolerance=-1)
+
+
+def test_frames_of_unknown_masks_count_nowhere():
+    rng = np.random.default_rng(0)
+    pred, true = rng.integers(0, 12, (2, 6, 8, 8)).astype(np.uint8)
+    unknown = np.full((3, 8, 8), 255, np.uint8)
+    whole = MaskOverlap(ignore=255)
+    whole.process(None, [{"sample_id": "a", "pred_masks": pred, "gt_masks": true}])
+    gaps = MaskOverlap(ignore=255)
+    gaps.process(
+        None,
+        [
+            {
+                "sample_id": "a",
+                "pred_masks": np.concatenate([pred[:2], unknown, pred[2:]]),
+                "gt_masks": np.concatenate([true[:2], unknown, true[2:]]),
+            }
+        ],
+    )
+    assert gaps.evaluate(1) == pytest.approx(whole.evaluate(1))

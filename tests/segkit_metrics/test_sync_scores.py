@@ -226,6 +226,9 @@ def test_what_makes_the_number_doubtful_is_warned_of():
         metric.measure(clip(5, size=8))
     with pytest.raises(ValueError, match=r"got 60 frames and 3839 samples \(5 frames\) of speech"):
         metric.measure(clip(60, size=8, samples=3839))
+    silent = {"audio": np.full(60 * 640, 20, np.int16)}
+    with pytest.raises(ValueError, match=r"clip 'c': audio: silent throughout"):
+        metric.measure(clip(60, size=8) | silent)
     with pytest.raises(ValueError, match=r"clip 'c': audio: expected int16"):
         metric.measure(clip(60, size=8) | {"audio": np.zeros(99, np.float32)})
     with pytest.raises(ValueError, match="clip 'c': expected fps"):
