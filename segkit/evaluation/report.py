@@ -1,36 +1,48 @@
-"""A report as JSON for programs and as Markdown for people."""
+"""A report as files: JSON for programs, Markdown for tickets and papers, a page for people."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from segkit.evaluation.run import Report
+from segkit.evaluation.compare import Comparison, comparison_markdown
+from segkit.evaluation.html import html_report
+from segkit.evaluation.results import Report
+from segkit.evaluation.rows import clip_columns, format_number, rows_of, worst_first
 
-_ARROWS = {"up": "↑", "down": "↓"}
+__all__ = ["format_number", "markdown", "rows_of", "write_report"]
 
 
-def write_report(folder: str | Path, report: Report, *, inputs: dict[str, str]) -> list[Path]:
-    """Write ``report.json`` and ``report.md``; each appears whole or not at all.
+def write_report(
+    folder: str | Path,
+    report: Report,
+    *,
+    inputs: dict[str, str],
+    compared: Comparison | None = None,
+) -> list[Path]:
+    """Write ``report.json``, ``report.md`` and ``report.html``; each appears whole or not at all.
 
     Args:
-        folder: made if it is not there.
+        folder: made if it is not there; holds the pictures of the frames shown.
         report: of `segkit.evaluation.run.evaluate`.
         inputs: what was compared, for the record.
+        compared: published numbers to print beside it.
 
     Returns:
         The files.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"inputs": inputs, **_plain(asdict(report))}
     texts = {
-        "report.json": json.dumps(content, indent=1, allow_nan=False) + "\n",
-        "report.md": markdown(report, inputs=inputs),
+        "report.json": _json(report, inputs),
+        "report.md": markdown(report, inputs=inputs, compared=compared),
+        "report.html": html_report(report, inputs=inputs, compared=compared),
     }
     for name, text in texts.items():
         part = folder / f".{name}.part"
@@ -39,28 +51,7 @@ def write_report(folder: str | Path, report: Report, *, inputs: dict[str, str]) 
     return [folder / name for name in texts]
 
 
-def rows_of(report: Report) -> list[tuple[str, str, str, str, str]]:
-    """Return a row per number: its name, value, better direction, how many, and definition."""
-    rows = []
-    for name, value in report.values.items():
-        prefix, _, short = name.partition("/")
-        if _is_count(short):
-            continue
-        key = report.prefixes.get(prefix, prefix)
-        count = report.values.get(f"{prefix}/n", report.values.get(f"{prefix}/n_clips"))
-        rows.append(
-            (
-                name,
-                format_number(value),
-                _ARROWS.get(report.directions.get(key, ""), ""),
-                "" if count is None else format_number(count),
-                report.definitions.get(key, ""),
-            )
-        )
-    return rows
-
-
-def markdown(report: Report, *, inputs: dict[str, str]) -> str:
+def markdown(report: Report, *, inputs: dict[str, str], compared: Comparison | None = None) -> str:
     """Return the report as a document."""
     lines = ["# Evaluation", ""]
     lines += [f"- {name}: `{value}`" for name, value in inputs.items()]
@@ -69,14 +60,9 @@ def markdown(report: Report, *, inputs: dict[str, str]) -> str:
     if report.skipped:
         lines += ["", "## Not measured", ""]
         lines += [f"- {key}: {reason}" for key, reason in report.skipped.items()]
-    names = dict.fromkeys(name for numbers in report.clips.values() for name in numbers)
-    columns = [name for name in names if not _is_count(name.rpartition("/")[2])]
-    if columns:
-        lines += ["", "## Clips", "", "| clip | " + " | ".join(columns) + " |"]
-        lines.append("|---" * (len(columns) + 1) + "|")
-        for clip, numbers in report.clips.items():
-            cells = [format_number(numbers[c]) if c in numbers else "" for c in columns]
-            lines.append(f"| {clip} | " + " | ".join(cells) + " |")
+    if compared is not None:
+        lines += ["", *comparison_markdown(compared)]
+    lines += _clips(report)
     if report.problems:
         lines += ["", "## Worth knowing", ""]
         lines += [
@@ -87,20 +73,54 @@ def markdown(report: Report, *, inputs: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def format_number(value: float) -> str:
-    """Write a number with four significant digits; a count as it is."""
-    if math.isnan(value):
-        return "not measured"
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+def _clips(report: Report) -> Iterator[str]:
+    """Yield the table of clips, each with links to its frames."""
+    columns = clip_columns(report)
+    name, clips = worst_first(report)
+    if not clips:
+        return
+    yield from ("", "## Clips", "")
+    if name and len(clips) > 1:
+        yield from (f"The worst by {name} first; `report.json` has every number.", "")
+    headings = ["clip", *columns, *(["frames"] if report.shown else [])]
+    yield "| " + " | ".join(headings) + " |"
+    yield "|---" * len(headings) + "|"
+    for clip in clips:
+        numbers = report.clips.get(clip, {})
+        cells = [clip, *(format_number(numbers[c]) if c in numbers else "" for c in columns)]
+        if report.shown:
+            links = [
+                f"[{frame.kind}]({quote(frame.file)})"
+                for frame in report.shown.get(clip, [])
+                if frame.file
+            ]
+            cells.append(" ".join(links))
+        yield "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 
 
-def _is_count(name: str) -> bool:
-    """Tell whether a value says how much was measured, not how well."""
-    return name in ("n", "trimmed") or name.startswith(("n_", "num_"))
+def _json(report: Report, inputs: dict[str, str]) -> str:
+    """Write the report as JSON: indented, but for the curves, which have a line for each clip."""
+    content = {"inputs": inputs, **_plain(asdict(replace(report, curves={})))}
+    del content["curves"]
+    text = json.dumps(content, indent=1, allow_nan=False)
+    lines = []
+    for clip, curves in report.curves.items():
+        points = {
+            name: [None if math.isnan(value) else _plain(_short(value)) for value in values]
+            for name, values in curves.items()
+        }
+        lines.append(f"  {json.dumps(clip)}: {json.dumps(points, allow_nan=False)}")
+    body = "{\n" + ",\n".join(lines) + "\n }" if lines else "{}"
+    return text.removesuffix("\n}") + f',\n "curves": {body}\n}}\n'
+
+
+def _short(value: float) -> float:
+    """Keep five digits: a curve is looked at, and hundreds of clips have many."""
+    return float(f"{value:.5g}")
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
+    return text.replace("|", r"\|").replace("<", "&lt;")
 
 
 def _plain(node: Any) -> Any:

@@ -1,136 +1,182 @@
-"""Feed pairs of videos to metrics, clip by clip, and collect what they say."""
+"""Feed clips to metrics, one after the other, and collect what they say."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
-from segkit.evaluation.pairs import Pair
+import numpy as np
+
+from segkit.evaluation.faces import FaceSettings, PairFaces
+from segkit.evaluation.picker import FramePicker, headline
+from segkit.evaluation.results import Report, thinned
 from segkit.evaluation.streams import CHUNK_FRAMES, PairStream
 from segkit.evaluation.suite import Suite
 from segkit.progress import counted, progress_bars
 
+__all__ = ["ClipStream", "Report", "evaluate"]
 
-@dataclass
-class Report:
-    """What an evaluation found; plain data.
+
+class Named(Protocol):
+    """What is measured, before it is opened."""
+
+    @property
+    def name(self) -> str:
+        """Name of the clip, in reports."""
+        ...
+
+
+class ClipStream(Protocol):
+    """A predicted and a true clip in step, see `PairStream`.
 
     Attributes:
-        values: ``metric/value`` -> number over all clips.
-        definitions: metric -> what its numbers are.
-        directions: metric -> ``"up"`` or ``"down"`` is better.
-        prefixes: what a value's name begins with -> metric.
-        clips: name -> ``metric/value`` -> number of that clip.
-        skipped: metric -> why it was not measured at all.
-        problems: clip -> sentences about what went wrong or is worth knowing.
-        failed: clips of which nothing could be measured.
-        trimmed: clip -> frames left out at the end of the longer video.
+        head: ``sample_id``, ``fps``, ``size`` (H, W) and ``audio``.
+        num_frames: about how many there will be.
+        trimmed: frames left out at the end of the longer side, once the stream has ended.
     """
 
-    values: dict[str, float] = field(default_factory=dict)
-    definitions: dict[str, str] = field(default_factory=dict)
-    directions: dict[str, str] = field(default_factory=dict)
-    prefixes: dict[str, str] = field(default_factory=dict)
-    clips: dict[str, dict[str, float]] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    problems: dict[str, list[str]] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
-    trimmed: dict[str, int] = field(default_factory=dict)
+    head: dict[str, Any]
+    num_frames: int
+    trimmed: int
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield chunks with ``pred_frames`` and ``gt_frames``, and masks if the clip has its own.
+
+        Raises:
+            ValueError: what is only seen on the way, such as different lengths.
+        """
+        ...
+
+
+T = TypeVar("T", bound=Named)
 
 
 def evaluate(
-    pairs: Sequence[Pair],
+    clips: Sequence[T],
     suite: Suite,
     *,
-    on_length_mismatch: Literal["error", "trim"] = "error",
-    landmarks: Callable[[], Any] | None = None,
+    open_clip: Callable[[T], ClipStream] = PairStream,  # type: ignore[assignment]
+    faces: FaceSettings | None = None,
+    pictures: str | Path | None = None,
     progress: bool = True,
 ) -> Report:
-    """Measure every pair by every metric, each clip decoded once, in bounded memory.
+    """Measure every clip by every metric, each decoded once, in bounded memory.
 
     A clip that cannot be read or compared is reported and left out of all numbers; a metric that
     cannot measure some clip (too short for it, without sound) is left out for that clip.
 
     Args:
-        pairs: from `find_pairs`.
+        clips: such as the pairs of `find_pairs`.
         suite: from `build_suite`.
-        on_length_mismatch: ``"error"``, or ``"trim"`` the longer video of a pair.
-        landmarks: see `PairStream`.
+        open_clip: makes the stream of one of them.
+        faces: how landmarks and masks are found, where a metric needs them and the stream has none.
+        pictures: folder of a report, below which the best, the median and the worst frame of each
+            clip are written; None writes none.
         progress: show bars.
 
     Raises:
         ValueError: no clip could be measured; the message says why.
     """
     report = Report(skipped=dict(suite.skipped))
+    faces = faces or FaceSettings()
     with progress_bars(show=progress) as bars, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for pair in counted(pairs, bars, "clips", len(pairs)):
+        for clip in counted(clips, bars, "clips", len(clips)):
             caught.clear()
             try:
-                stream = PairStream(
-                    pair, on_length_mismatch=on_length_mismatch, landmarks=landmarks
-                )
-                chunks = counted(stream, bars, pair.name, -(-stream.num_frames // CHUNK_FRAMES))
-                _measure(stream, chunks, suite, report)
+                stream = open_clip(clip)
+                chunks = counted(stream, bars, clip.name, -(-stream.num_frames // CHUNK_FRAMES))
+                _Clip(stream, suite, report, faces).measure(chunks, pictures)
                 bars.remove_task(bars.task_ids[-1])
             except (ValueError, OSError) as error:
-                report.failed.append(pair.name)
-                _tell(report, pair.name, str(error))
+                report.failed.append(clip.name)
+                report.tell(clip.name, str(error))
             for sentence in dict.fromkeys(str(warning.message) for warning in caught):
-                _tell(report, pair.name, sentence)
-    if len(report.failed) == len(pairs):
+                report.tell(clip.name, sentence)
+    if len(report.failed) == len(clips):
         reasons = "\n".join(f"  {report.problems[name][0]}" for name in report.failed)
-        raise ValueError(f"none of the {len(pairs)} clips could be measured:\n{reasons}")
-    _summarise(suite, report)
+        raise ValueError(f"none of the {len(clips)} clips could be measured:\n{reasons}")
+    _summarise(suite, report, faces)
     return report
 
 
-def _measure(
-    stream: PairStream, chunks: Iterable[dict[str, Any]], suite: Suite, report: Report
-) -> None:
-    """Give one pair to all metrics; a metric that refuses it is told, the others go on."""
-    name = stream.pair.name
-    active = {}
+class _Clip:
+    """One clip on its way through all metrics; a metric that refuses it is told, the rest go on."""
+
+    def __init__(
+        self, stream: ClipStream, suite: Suite, report: Report, faces: FaceSettings
+    ) -> None:
+        self.stream, self.suite, self.report = stream, suite, report
+        self.name = str(stream.head["sample_id"])
+        needs = {need for metric in suite.metrics.values() for need in metric.needs}
+        self.faces = PairFaces(faces, needs=needs, fps=float(stream.head["fps"]))
+        self.active: dict[str, Any] = {}
+        self.num_frames = 0
+
+    def measure(self, chunks: Iterable[dict[str, Any]], pictures: str | Path | None) -> None:
+        """Give the clip to all metrics."""
+        for key, metric in self.suite.metrics.items():
+            if self._attempt(key, partial(metric.begin, self.stream.head)):
+                self.active[key] = metric
+        first = headline(self.active)
+        picker = None if pictures is None or first is None else FramePicker(self.active[first])
+        for chunk in chunks:
+            self.num_frames += len(chunk["gt_frames"])
+            self.faces.add_to(chunk)
+            for key, metric in list(self.active.items()):
+                self._add(key, metric, chunk)
+            if picker is not None and first in self.active:
+                picker.add(chunk)
+        # Only now is it known that the clips belong together: until here nothing has counted.
+        self._finish()
+        if picker is not None:
+            fps = float(self.stream.head["fps"])
+            self.report.shown[self.name] = picker.write(
+                Path(str(pictures)), clip=self.name, fps=fps
+            )
+
+    def _finish(self) -> None:
+        for key, metric in self.active.items():
+            if self._attempt(key, partial(metric.end, trimmed=self.stream.trimmed)):
+                self._keep_curves(metric)
+        if self.stream.trimmed:
+            self.report.trimmed[self.name] = self.stream.trimmed
+        for sentence in self.faces.sentences():
+            self.report.tell(self.name, sentence)
+
+    def _add(self, key: str, metric: Any, chunk: dict[str, Any]) -> None:
+        head = self.stream.head
+        given = {entry: chunk.get(entry, head.get(entry)) for entry in metric.needs}
+        sample = {"sample_id": self.name, "size": head["size"], **given}
+        if not self._attempt(key, lambda: metric.add(metric.check(sample))):
+            del self.active[key]
+
+    def _attempt(self, key: str, call: Callable[[], Any]) -> bool:
+        try:
+            call()
+        except ValueError as error:
+            self.report.tell(self.name, f"{key}: {error}")
+            return False
+        return True
+
+    def _keep_curves(self, metric: Any) -> None:
+        for name, values in getattr(metric, "curves", {}).items():
+            # Of a change between two frames there is one fewer: it is seen at the later one.
+            if len(values) == self.num_frames - 1:
+                values = np.concatenate([[np.nan], values])
+            points, num_frames = thinned(values)
+            self.report.curves.setdefault(self.name, {})[f"{metric.prefix}/{name}"] = points
+            self.report.curve_step_s[self.name] = num_frames / float(self.stream.head["fps"])
+
+
+def _summarise(suite: Suite, report: Report, faces: FaceSettings) -> None:
     for key, metric in suite.metrics.items():
-        if _attempt(report, name, key, partial(metric.begin, stream.head)):
-            active[key] = metric
-    for chunk in chunks:
-        for key, metric in list(active.items()):
-            given = {entry: chunk.get(entry, stream.head.get(entry)) for entry in metric.needs}
-            sample = {"sample_id": name, "size": stream.head["size"], **given}
-            if not _attempt(report, name, key, partial(_add, metric, sample)):
-                del active[key]
-    # Only now is it known that the two videos belong together: until here nothing has counted.
-    for key, metric in active.items():
-        _attempt(report, name, key, partial(metric.end, trimmed=stream.trimmed))
-    if stream.trimmed:
-        report.trimmed[name] = stream.trimmed
-
-
-def _add(metric: Any, sample: dict[str, Any]) -> None:
-    metric.add(metric.check(sample))
-
-
-def _attempt(report: Report, clip: str, key: str, call: Callable[[], Any]) -> bool:
-    try:
-        call()
-    except ValueError as error:
-        _tell(report, clip, f"{key}: {error}")
-        return False
-    return True
-
-
-def _tell(report: Report, clip: str, sentence: str) -> None:
-    report.problems.setdefault(clip, []).append(sentence)
-
-
-def _summarise(suite: Suite, report: Report) -> None:
-    for key, metric in suite.metrics.items():
-        report.definitions[key] = metric.definition()
+        report.definitions[key] = "; ".join([metric.definition(), *faces.origins(metric.needs)])
         report.directions[key] = "up" if metric.higher_is_better else "down"
+        report.units[key] = metric.unit
         report.prefixes[metric.prefix] = key
         count = len(metric.results)
         if not count:

@@ -1,9 +1,9 @@
-"""Two videos side by side, in chunks: frames, landmarks, masks, sound."""
+"""Two videos side by side, in chunks of frames, with their sound."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +17,6 @@ CHUNK_FRAMES = 64
 _FPS_TOLERANCE = 0.005
 """Rates within half a percent are one: containers round 30000/1001 in their own ways."""
 
-Landmarks = Callable[[np.ndarray], np.ndarray | None]
-
 
 class PairStream:
     """The frames of a pair, in step.
@@ -26,8 +24,6 @@ class PairStream:
     Args:
         pair: the two videos.
         on_length_mismatch: ``"error"``, or ``"trim"`` the longer one.
-        landmarks: makes a function, one for each video, that gives the 68 points of a frame or
-            None; nothing is looked for without.
 
     Attributes:
         head: what does not grow with time: ``sample_id``, ``fps``, ``size``, ``audio``.
@@ -44,11 +40,9 @@ class PairStream:
         pair: Pair,
         *,
         on_length_mismatch: Literal["error", "trim"] = "error",
-        landmarks: Callable[[], Landmarks] | None = None,
     ) -> None:
         self.pair = pair
         self.on_length_mismatch = on_length_mismatch
-        self._landmarks = landmarks
         self.trimmed = 0
         with VideoReader(pair.pred) as pred, VideoReader(pair.real) as real:
             sizes = [(reader.height, reader.width) for reader in (pred, real)]
@@ -79,7 +73,6 @@ class PairStream:
         Raises:
             ValueError: different lengths, unless they are trimmed.
         """
-        find = [None if self._landmarks is None else self._landmarks() for _ in range(2)]
         with VideoReader(self.pair.pred) as pred, VideoReader(self.pair.real) as real:
             frames = itertools.zip_longest(
                 (frame.image for frame in pred), (frame.image for frame in real)
@@ -91,11 +84,11 @@ class PairStream:
                 if counts[0] == counts[1]:
                     held.append(images)
                 if len(held) == CHUNK_FRAMES:
-                    yield self._chunk(held, find)
+                    yield self._chunk(held)
                     held = []
             self._check_lengths(counts)
             if held:
-                yield self._chunk(held, find)
+                yield self._chunk(held)
 
     def _check_lengths(self, counts: list[int]) -> None:
         self.trimmed = abs(counts[0] - counts[1])
@@ -106,19 +99,12 @@ class PairStream:
                 "(--on-length-mismatch trim)"
             )
 
-    def _chunk(
-        self, held: list[tuple[np.ndarray, np.ndarray]], find: list[Landmarks | None]
-    ) -> dict[str, Any]:
-        chunk: dict[str, Any] = {"sample_id": self.pair.name, "size": self.head["size"]}
-        for side, images, look in zip(("pred", "gt"), zip(*held, strict=True), find, strict=True):
-            chunk[f"{side}_frames"] = np.stack(images).transpose(0, 3, 1, 2)
-            if look is not None:
-                points = [look(image) for image in images]
-                missing = np.full((68, 2), np.nan, np.float32)
-                chunk[f"{side}_landmarks"] = np.stack(
-                    [missing if found is None else found for found in points]
-                )
-        return chunk
+    @staticmethod
+    def _chunk(held: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
+        return {
+            f"{side}_frames": np.stack(images).transpose(0, 3, 1, 2)
+            for side, images in zip(("pred", "gt"), zip(*held, strict=True), strict=True)
+        }
 
 
 def _samples(pair: Pair) -> np.ndarray | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segkit.evaluation.faces import UNKNOWN
 from segkit.registry import METRICS
 from segkit.weight_catalogue import known_file, weights_root
 
@@ -28,17 +29,43 @@ class Entry:
     weights: dict[str, str] = field(default_factory=dict)
 
 
+_LPIPS = {"trunk": "lpips_alex"}
+
 DEFAULT_SUITE = (
     Entry("psnr", "PSNR"),
     Entry("ssim", "SSIM"),
-    Entry("lpips", "LPIPSScore", weights={"trunk": "lpips_alex"}),
-    Entry("temporal", "TemporalDifference"),
-    Entry("tof", "TOF"),
-    Entry("tlp", "TLP", weights={"trunk": "lpips_alex"}),
+    Entry("lpips", "LPIPSScore", weights=_LPIPS),
+    Entry("mouth-psnr", "PSNR", {"region": "mouth"}),
+    Entry("mouth-ssim", "SSIM", {"region": "mouth"}),
+    Entry("mouth-lpips", "LPIPSScore", {"region": "mouth"}, _LPIPS),
+    Entry("lmd", "LandmarkDistance"),
+    Entry("lmd-centred", "LandmarkDistance", {"preset": "nerf", "prefix": "LMD-centred"}),
+    Entry("mouth-motion", "MouthMotion"),
+    Entry("masks", "MaskOverlap", {"ignore": UNKNOWN}),
+    Entry("boundary", "BoundaryF"),
+    Entry("fid", "FrechetInceptionDistance", {"kid": True}, {"weights": "inception"}),
+    Entry(
+        "fid-pytorch", "FrechetInceptionDistance",
+        {"mode": "legacy_pytorch", "prefix": "FID-pytorch"}, {"weights": "inception_pytorch"},
+    ),
     Entry("fvd", "FrechetVideoDistance", weights={"weights": "i3d_kinetics"}),
     Entry("sync", "SyncNetScore", {"crop": "resize"}, {"weights": "syncnet_v2"}),
-)
+    Entry(
+        "csim", "IdentitySimilarity", {"crop": "landmarks"}, {"weights": "arcface_irse50"},
+    ),
+    Entry(
+        "csim-dlib", "IdentitySimilarity",
+        {"crop": "landmarks", "network": "dlib_identity", "prefix": "CSIM-dlib"},
+        {"weights": "dlib_identity"},
+    ),
+    Entry("temporal", "TemporalDifference"),
+    Entry("tof", "TOF"),
+    Entry("tlp", "TLP", weights=_LPIPS),
+)  # fmt: skip
 """What is measured unless a user names metrics."""
+
+OF_MASKS = ("masks", "boundary")
+"""Metrics that a method without masks of its own cannot have."""
 
 
 @dataclass
@@ -84,7 +111,7 @@ def build_suite(
             arguments[argument] = str(known_file(name).usable(weights_root(root)))
         try:
             suite.metrics[key] = METRICS.build({"type": entry.component, **arguments})
-        except (FileNotFoundError, ImportError) as error:
+        except (FileNotFoundError, ImportError, ValueError) as error:
             if named is not None:
                 raise
             suite.skipped[key] = str(error)

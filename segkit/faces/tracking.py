@@ -21,6 +21,8 @@ from segkit.faces.track import (
 _MIN_PRESENCE = 0.5
 _RIVAL_SHARE = 0.4
 """A second face whose area exceeds this share of the largest one's makes a choice necessary."""
+_MOST_FITS, _SETTLED = 6, 0.005
+"""A detection's box is rough: the mesh is fitted until it moves by less than half a percent."""
 _SEARCH_EVERY_S = 0.2
 """How often a lost face is looked for in tiles, which costs tens of detector runs."""
 _VERIFY_EVERY_S = 1.0
@@ -199,12 +201,17 @@ class FaceTracker:
     def _fitted(
         self, frame: np.ndarray, faces: list[DetectedFace]
     ) -> list[tuple[DetectedFace, np.ndarray]]:
-        """Fit the mesh, then again around its own result; drop what is no face to it."""
+        """Fit the mesh, again and again around its own result; drop what is no face to it."""
         fitted = []
         for face in faces:
             landmarks, presence = self.mesh(frame, face)
-            if presence >= _MIN_PRESENCE:
-                landmarks, presence = self.mesh(frame, landmarks)
+            for _ in range(_MOST_FITS):
+                if presence < _MIN_PRESENCE:
+                    break
+                before = landmarks
+                landmarks, presence = self.mesh(frame, before)
+                if face_distance(landmarks, before) < _SETTLED:
+                    break
             if presence >= _MIN_PRESENCE:
                 fitted.append((face, landmarks))
         return fitted

@@ -18,8 +18,9 @@ _OF_SGI = ("region_encoder", "generator")
 
 def bundle_from_checkpoints(
     *,
-    tsg: str | Path,
-    sgi: str | Path,
+    tsg: str | Path | None,
+    sgi: str | Path | None,
+    base: Bundle | None = None,
     size: int | None = None,
     scheme: str = "celeba12",
     card: dict[str, Any] | None = None,
@@ -30,20 +31,28 @@ def bundle_from_checkpoints(
     are preferred to the last ones.
 
     Args:
-        tsg: checkpoint of a `TSG` training.
-        sgi: checkpoint of an `SGI` training.
+        tsg: checkpoint of a `TSG` training; None takes that half of ``base``.
+        sgi: checkpoint of an `SGI` training; None takes that half of ``base``.
+        base: another bundle.
         size: side of the drawn crop; None takes the generator's.
         scheme: region scheme that both were trained on.
         card: provenance.
 
     Raises:
         FileNotFoundError: a checkpoint is not there.
-        ValueError: a checkpoint without a config or without the parts, or with other shapes.
+        ValueError: a checkpoint without a config or without the parts, or with other shapes; or
+            half of a model without ``base``.
     """
     parts: dict[str, dict[str, Any]] = {}
     states: dict[str, dict[str, Tensor]] = {}
     shift: Tensor | None = None
     for path, wanted in ((tsg, _OF_TSG), (sgi, _OF_SGI)):
+        if path is None:
+            if base is None:
+                raise BundleError(f"expected a checkpoint or a bundle with {' and '.join(wanted)}")
+            parts |= {part: base.configs[part] for part in wanted}
+            states |= {part: base.modules[part].state_dict() for part in wanted}
+            continue
         content = read_checkpoint(path)
         config = model_config(path, content)
         for part in wanted:
@@ -65,7 +74,7 @@ def bundle_from_checkpoints(
         card=card,
     )
     for part, module in bundle.modules.items():
-        source = tsg if part in _OF_TSG else sgi
+        source = (tsg if part in _OF_TSG else sgi) or "bundle"
         load_exactly(module, states[part], name=f"{source}: {part}")
     if shift is not None:
         shift_logits = getattr(bundle.modules["mask_decoder"], "shift_logits", None)

@@ -160,6 +160,7 @@ def lay_over(
     spoken_labels: np.ndarray,
     edited: Iterable[str] = (),
     scheme: RegionScheme = SCHEME_12,
+    grain: bool = True,
 ) -> np.ndarray:
     """Blend the generated crop into its frame.
 
@@ -172,6 +173,8 @@ def lay_over(
         spoken_labels: label map of the generated crop.
         edited: see ``blend_alpha``.
         scheme: names of the labels.
+        grain: take pores from the frame, see ``keep_grain``; a measurement against that very frame
+            must not.
 
     Returns:
         A new frame; outside the blend bit for bit the old one.
@@ -182,7 +185,10 @@ def lay_over(
     for name in edited:
         agreeing &= source_labels != scheme.index(name)
     matched = match_colours(generated, crop, alpha, agreeing=agreeing)
-    matched = keep_grain(matched, crop, source_labels, spoken_labels, edited=edited, scheme=scheme)
+    if grain:
+        matched = keep_grain(
+            matched, crop, source_labels, spoken_labels, edited=edited, scheme=scheme
+        )
     return paste_back(frame, matched, transform, alpha)
 
 
