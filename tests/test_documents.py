@@ -24,7 +24,7 @@ def test_python_of_the_readme_runs(repository):
 def test_commands_of_the_readme_exist(repository):
     from segkit.cli.app import app
 
-    known = {command.name for command in app.registered_commands}
+    known = {one.name for one in (*app.registered_commands, *app.registered_groups)}
     targets = re.findall(r"^([a-z]+):", (repository / "Makefile").read_text(), re.MULTILINE)
     used = "\n".join(blocks(repository, "bash"))
     assert set(re.findall(r"^segkit (\w+)", used, re.MULTILINE)) <= known

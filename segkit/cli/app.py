@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 
+from segkit.cli.ablate import ablate
+from segkit.cli.benchmark import benchmark
 from segkit.cli.bundle import bundle
 from segkit.cli.convert import convert
 from segkit.cli.demo import demo
 from segkit.cli.evaluate import evaluate
 from segkit.cli.fit import fit
+from segkit.cli.plot import plot
 from segkit.cli.prepare import prepare
 from segkit.cli.synth import synth
 from segkit.cli.talk import talk
@@ -65,8 +68,11 @@ app.command("talk", rich_help_panel="Use")(talk)
 app.command("fit", rich_help_panel="Use")(fit)
 app.command("demo", rich_help_panel="Use")(demo)
 app.command("evaluate", rich_help_panel="Use")(evaluate)
+app.add_typer(plot, rich_help_panel="Use")
+app.command("benchmark", rich_help_panel="Use")(benchmark)
 app.command("synth", rich_help_panel="Data and training")(synth)
 app.command("prepare", rich_help_panel="Data and training")(prepare)
+app.command("ablate", rich_help_panel="Data and training")(ablate)
 app.command("bundle", rich_help_panel="Data and training")(bundle)
 app.command(
     "train",

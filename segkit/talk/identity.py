@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,7 +108,10 @@ def identity_of_crops(
 def encode_styles(
     bundle: Bundle, crops: np.ndarray, labels: np.ndarray, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Run the region encoder.
+    """Run the region encoder, and tell which regions it really saw.
+
+    A region of a few pixels may have none left on the map that is averaged; its code is then the
+    same for everybody. An encoder that says so by ``encode`` is listened to.
 
     Args:
         bundle: the model.
@@ -118,9 +122,13 @@ def encode_styles(
     Returns:
         Style codes ``B R L D`` and presence ``B R``.
     """
+    encoder: Any = bundle.modules["region_encoder"]
     image = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
     mask = one_hot(torch.from_numpy(labels).to(device), len(bundle.scheme))
-    return bundle.modules["region_encoder"](image, mask), mask.flatten(2).sum(2) > 0
+    if not hasattr(encoder, "encode") or not hasattr(encoder, "to_codes"):
+        return encoder(image, mask), mask.flatten(2).sum(2) > 0
+    vectors, seen = encoder.encode(image, mask)
+    return encoder.to_codes(vectors), seen
 
 
 @dataclass(frozen=True)
@@ -179,8 +187,8 @@ def with_swaps(
             raise type(error)(f"swap {item.region}={item.picture}: {error}") from error
         if not bool(donor.presence[bundle.scheme.index(item.region)]):
             raise NoFaceError(
-                f"swap {item.region}={item.picture}: the picture shows no {item.region}; "
-                "give another one"
+                f"swap {item.region}={item.picture}: the picture shows no {item.region}, "
+                "or too little to encode it; give another one"
             )
         styles = swap(
             styles, donor.styles, [item.region], presence=donor.presence[None], scheme=bundle.scheme

@@ -10,7 +10,9 @@ from segkit import __version__
 from segkit.cli import app as app_module
 from segkit.cli.errors import sentence, user_errors
 
-COMMANDS = ("talk", "fit", "demo", "synth", "prepare", "bundle")
+COMMANDS = (
+    "talk", "fit", "demo", "evaluate", "benchmark", "synth", "prepare", "ablate", "bundle",
+)  # fmt: skip
 
 
 def test_version(command_line):

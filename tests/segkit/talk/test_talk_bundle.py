@@ -1,9 +1,11 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from segkit.regions import SCHEME_12
 from segkit.talk.bundle import (
     BundleError,
     builtin_bundle_path,
@@ -12,6 +14,7 @@ from segkit.talk.bundle import (
     save_bundle,
 )
 from segkit.talk.from_checkpoints import bundle_from_checkpoints
+from segkit.talk.identity import encode_styles
 from segkit_models.audio_encoders import Concat, MelCNN
 
 PERSON = {
@@ -273,3 +276,37 @@ def test_checkpoints_that_are_something_else_are_named(tmp_path, tiny_bundle):
     torch.save({"weight": torch.zeros(2)}, plain)
     with pytest.raises(ValueError, match="no checkpoint"):
         bundle_from_checkpoints(tsg=plain, sgi=sgi)
+
+
+def _stripes(rows):
+    """Skin, and a mouth of that many rows from row 1 on."""
+    labels = np.full((2, 64, 64), SCHEME_12.index("skin"), np.uint8)
+    for place, count in enumerate(rows):
+        labels[place, 1 : 1 + count] = SCHEME_12.index("mouth")
+    return labels
+
+
+def test_a_region_too_small_for_the_encoder_is_not_seen(tiny_bundle):
+    """One row falls between the cells of 4 px that are averaged: its code is everybody's."""
+    labels, mouth, cpu = _stripes((1, 4)), SCHEME_12.index("mouth"), torch.device("cpu")
+    images = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3)).astype(np.uint8)
+    codes, seen = encode_styles(tiny_bundle, images, labels, cpu)
+    assert seen[:, mouth].tolist() == [False, True]
+    other, _ = encode_styles(tiny_bundle, 255 - images, labels, cpu)
+    assert torch.equal(other[0, mouth], codes[0, mouth])
+    assert not torch.allclose(other[1, mouth], codes[1, mouth])
+
+
+def test_an_encoder_without_vectors_is_asked_for_its_codes_alone(tiny_bundle):
+    encoder, cpu = tiny_bundle.modules["region_encoder"], torch.device("cpu")
+    images, labels = np.zeros((2, 64, 64, 3), np.uint8), _stripes((1, 4))
+    codes, _ = encode_styles(tiny_bundle, images, labels, cpu)
+
+    class Plain(torch.nn.Module):
+        def forward(self, image, mask):
+            return encoder(image, mask)
+
+    tiny_bundle.modules["region_encoder"] = Plain()
+    plain, seen = encode_styles(tiny_bundle, images, labels, cpu)
+    assert torch.equal(plain, codes)
+    assert seen[:, SCHEME_12.index("mouth")].tolist() == [True, True]

@@ -1,0 +1,1 @@
+"""Train methods and their ablations alike, score them alike, and set them beside one another."""
