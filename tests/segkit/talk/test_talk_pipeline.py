@@ -136,7 +136,7 @@ def test_background_swap_and_blink_reach_the_picture(tmp_path, film, portrait_pa
         tmp_path / "edited.mp4",
         **common,
         background=tmp_path / "green.png",
-        swaps=[f"hair={portrait_path}", f"eyebrow={portrait_path}"],
+        swaps=[f"hair={portrait_path}", f"nose={portrait_path}"],
         blinks=["1@0.12"],
     )
     plain, edited = frames_of(tmp_path / "plain.mp4"), frames_of(tmp_path / "edited.mp4")
