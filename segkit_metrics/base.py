@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -227,11 +227,19 @@ class DistributionMetric(ClipMetric):
 
     Memory does not grow with the number of frames. A subclass puts features into ``self.clip`` as
     chunks come; what it holds counts from `end` on.
+
+    Args:
+        keep_truth: keep the features of true clips by their names from one evaluation to the next,
+            for several methods that are compared with the same truth. They stay in memory.
+        on_length_mismatch: see `ClipMetric`.
+        collect_device: mmengine's.
+        prefix: instead of `default_prefix`.
     """
 
     def __init__(
         self,
         *,
+        keep_truth: bool = False,
         on_length_mismatch: LengthPolicy = "error",
         collect_device: str = "cpu",
         prefix: str | None = None,
@@ -241,6 +249,24 @@ class DistributionMetric(ClipMetric):
         )
         self.clip: dict[str, Any] = {}
         self.total: dict[str, Any] = {}
+        self.keep_truth = keep_truth
+        self._truth: dict[str, np.ndarray] = {}
+
+    def known(
+        self, side: str, names: Sequence[str], compute: Callable[[], np.ndarray]
+    ) -> np.ndarray:
+        """Return features ``N D``, those of the truth from memory if they are kept.
+
+        Args:
+            side: ``"pred"`` or ``"gt"``.
+            names: N names of what they are of.
+            compute: gives them.
+        """
+        if not self.keep_truth or side != "gt":
+            return compute()
+        if not all(name in self._truth for name in names):
+            self._truth |= dict(zip(names, compute(), strict=True))
+        return np.stack([self._truth[name] for name in names])
 
     @abstractmethod
     def accumulators(self) -> dict[str, Accumulator]:

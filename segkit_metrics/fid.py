@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class FrechetInceptionDistance(DistributionMetric):
         frame_stride: take every such frame; neighbours are nearly equal and add little.
         batch_size: frames that go through the network at once.
         ddof: 1 as clean-fid and pytorch-fid.
+        keep_truth: see `DistributionMetric`.
         trust: take another file than the published one, and run its code.
         device: of the network; the accelerator if there is one.
         on_length_mismatch: see `ClipMetric`.
@@ -65,6 +67,7 @@ class FrechetInceptionDistance(DistributionMetric):
         frame_stride: int = 1,
         batch_size: int = 32,
         ddof: int = 1,
+        keep_truth: bool = False,
         trust: bool = False,
         device: str | torch.device | None = None,
         on_length_mismatch: LengthPolicy = "error",
@@ -72,8 +75,9 @@ class FrechetInceptionDistance(DistributionMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(
-            on_length_mismatch=on_length_mismatch, collect_device=collect_device, prefix=prefix
-        )
+            keep_truth=keep_truth, on_length_mismatch=on_length_mismatch,
+            collect_device=collect_device, prefix=prefix,
+        )  # fmt: skip
         if mode not in KNOWN:
             raise ValueError(f"mode: expected {' or '.join(map(repr, KNOWN))}, got {mode!r}")
         if frame_stride < 1 or kid_frames < 2:
@@ -122,7 +126,8 @@ class FrechetInceptionDistance(DistributionMetric):
             frames = chunk[f"{side}_frames"][chosen.start :: self.frame_stride]
             for start in range(0, len(frames), self.batch_size):
                 part = slice(start, start + self.batch_size)
-                self.clip[side].add(names[part], self.features(frames[part]))
+                found = self.known(side, names[part], partial(self.features, frames[part]))
+                self.clip[side].add(names[part], found)
 
     @torch.no_grad()
     def features(self, frames: np.ndarray) -> np.ndarray:

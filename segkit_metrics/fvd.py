@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,6 +47,7 @@ class FrechetVideoDistance(DistributionMetric):
         feature_dim: D.
         batch_size: clips that go through the network at once.
         ddof: 1 as ``np.cov``; StyleGAN-V has 0.
+        keep_truth: see `DistributionMetric`.
         trust: run the code of another TorchScript file than the published one.
         device: of the network; the accelerator if there is one.
         on_length_mismatch: see `ClipMetric`.
@@ -76,6 +78,7 @@ class FrechetVideoDistance(DistributionMetric):
         feature_dim: int = 400,
         batch_size: int = 4,
         ddof: int = 1,
+        keep_truth: bool = False,
         trust: bool = False,
         device: str | torch.device | None = None,
         on_length_mismatch: LengthPolicy = "error",
@@ -83,8 +86,9 @@ class FrechetVideoDistance(DistributionMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(
-            on_length_mismatch=on_length_mismatch, collect_device=collect_device, prefix=prefix
-        )
+            keep_truth=keep_truth, on_length_mismatch=on_length_mismatch,
+            collect_device=collect_device, prefix=prefix,
+        )  # fmt: skip
         for argument, given, allowed in (
             ("network", network, ("i3d", "stylegan_v")), ("clips", clips, ("all", "first")),
             ("resize", resize, ("tf1", "bilinear")), ("on_short", on_short, ("error", "skip")),
@@ -137,7 +141,8 @@ class FrechetVideoDistance(DistributionMetric):
             names = [f"{self._sample_id}/{self._num_clips + k}" for k in range(len(cut))]
             for start in range(0, len(cut), self.batch_size):
                 part = slice(start, start + self.batch_size)
-                self.clip[side].add(names[part], self.features(cut[part]))
+                found = self.known(side, names[part], partial(self.features, cut[part]))
+                self.clip[side].add(names[part], found)
         self._num_clips += len(cut)
 
     @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from segkit.benchmark.scoring import Score
     from segkit.benchmark.trainings import Training
     from segkit.evaluation.suite import Suite
+
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "fid": {"keep_truth": True},
+    "fid-pytorch": {"keep_truth": True},
+    # Of the short clips of a data set: I3D is most of the time there is.
+    "fvd": {"keep_truth": True, "clip_stride": 32, "on_short": "skip"},
+}
+"""What metrics of a table are given beside the defaults."""
 
 
 class Scale(str, Enum):
@@ -116,24 +126,36 @@ def ablate(
 def suite_maker(
     metrics: str | None, weights: Path | None, trainings: list[Training]
 ) -> Callable[[bool], Suite]:
-    """Return what makes the metrics of a row, given whether its method has masks."""
-    from segkit.evaluation.suite import DEFAULT_SUITE, OF_MASKS, Entry, build_suite
+    """Return what gives the metrics of a row, given whether its method has masks.
+
+    All rows have the same metrics, so that features of the truth are made once.
+    """
+    from segkit.evaluation.suite import DEFAULT_SUITE, OF_MASKS, Entry, Suite, build_suite
 
     judge = next((one for one in trainings if one.config.startswith("wav2lip_syncnet")), None)
     named = None if metrics is None else _words(metrics)
+    built: list[Suite] = []
 
-    def make(has_masks: bool) -> Suite:
-        entries: tuple[Entry, ...] = DEFAULT_SUITE
+    def build() -> Suite:
+        entries = [
+            replace(entry, arguments={**entry.arguments, **ARGUMENTS.get(entry.key, {})})
+            for entry in DEFAULT_SUITE
+        ]
         if judge is not None and judge.is_done():
             arguments = {"weights": judge_network(judge), "network_name": judge.config}
-            entries = (*entries, Entry("sync-judge", "SyncExpertScore", arguments))
-        if not has_masks:
-            entries = tuple(entry for entry in entries if entry.key not in OF_MASKS)
-        known = {entry.key for entry in entries}
-        keys = None if named is None else [key for key in named if key in known or has_masks]
-        return build_suite(keys, root=weights, entries=entries)
+            entries.append(Entry("sync-judge", "SyncExpertScore", arguments))
+        return build_suite(named, root=weights, entries=tuple(entries))
 
-    return make
+    def give(has_masks: bool) -> Suite:
+        if not built:
+            built.append(build())
+        (suite,) = built
+        if has_masks:
+            return suite
+        kept = {key: metric for key, metric in suite.metrics.items() if key not in OF_MASKS}
+        return Suite(kept, suite.skipped)
+
+    return give
 
 
 def judge_network(training: Training) -> Any:

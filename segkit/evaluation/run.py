@@ -19,6 +19,9 @@ from segkit.progress import counted, progress_bars
 
 __all__ = ["ClipStream", "Report", "evaluate"]
 
+ALL_CLIPS = "all clips"
+"""In place of a clip's name, for what is worth knowing of numbers over all of them."""
+
 
 class Named(Protocol):
     """What is measured, before it is opened."""
@@ -99,7 +102,11 @@ def evaluate(
     if len(report.failed) == len(clips):
         reasons = "\n".join(f"  {report.problems[name][0]}" for name in report.failed)
         raise ValueError(f"none of the {len(clips)} clips could be measured:\n{reasons}")
-    _summarise(suite, report, faces)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _summarise(suite, report, faces)
+    for sentence in dict.fromkeys(str(warning.message) for warning in caught):
+        report.tell(ALL_CLIPS, sentence)
     return report
 
 

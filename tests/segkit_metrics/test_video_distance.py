@@ -309,3 +309,34 @@ def test_two_processes_give_what_one_gives(in_two_processes, tmp_path):
         assert every == pytest.approx(wanted[0], rel=1e-9)
         assert first == pytest.approx(wanted[1], rel=1e-9)
         assert "measured more than once: 'video 0'" in refusal
+
+
+def test_features_of_the_truth_are_made_once():
+    from segkit_metrics.fvd import FrechetVideoDistance
+
+    class Counting(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.seen = 0
+
+        def forward(self, video):
+            self.seen += len(video)
+            return video.mean((2, 3, 4)) + video.amax((2, 3, 4))
+
+    rng = np.random.default_rng(0)
+    truth = {name: rng.integers(0, 255, (18, 3, 8, 8)).astype(np.uint8) for name in "abc"}
+    options = dict(network="i3d", clip_len=9, clip_stride=9, feature_dim=3, device="cpu")
+    plain = FrechetVideoDistance(weights=Counting(), **options)
+    keeping = FrechetVideoDistance(weights=Counting(), keep_truth=True, **options)
+    for shift in (3, 40):
+        found = []
+        for metric in (plain, keeping):
+            for name, frames in truth.items():
+                pred = frames // 2 + shift
+                metric.process(
+                    None, [{"sample_id": name, "pred_frames": pred, "gt_frames": frames}]
+                )
+            found.append(metric.evaluate(3)["FVD/fvd"])
+        assert found[0] == pytest.approx(found[1], rel=1e-12)
+    # Six clips of each side: twice, and once of the truth.
+    assert (plain.network.seen, keeping.network.seen) == (24, 18)
