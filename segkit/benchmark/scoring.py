@@ -39,13 +39,16 @@ class Score:
     report: Path
 
 
-def chosen_clips(folder: ClipFolder, split: str, most: int | None) -> list[SelfDriven]:
+def chosen_clips(
+    folder: ClipFolder, split: str, most: int | None, *, frames: int | None = None
+) -> list[SelfDriven]:
     """Return the clips of a split, one for each person before a second one of anybody.
 
     Args:
         folder: of clips.
         split: such as ``"test"``.
         most: how many at most; None takes all.
+        frames: of each clip at most, the first ones; None takes all.
     """
     seen: dict[str, int] = {}
     ranked = []
@@ -55,7 +58,7 @@ def chosen_clips(folder: ClipFolder, split: str, most: int | None) -> list[SelfD
         ranked.append((seen[person], clip.clip_id, clip))
     ranked.sort(key=lambda item: item[:2])
     chosen = sorted(ranked[:most], key=lambda item: item[1])
-    return [SelfDriven(clip, scheme=folder.scheme) for _, _, clip in chosen]
+    return [SelfDriven(clip, scheme=folder.scheme, most=frames) for _, _, clip in chosen]
 
 
 def score_rows(

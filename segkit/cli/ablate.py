@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from segkit.benchmark.rows import Row
     from segkit.benchmark.scoring import Score
     from segkit.benchmark.trainings import Training
+    from segkit.evaluation.self_driven import SelfDriven
     from segkit.evaluation.suite import Suite
 
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "fid": {"keep_truth": True},
     "fid-pytorch": {"keep_truth": True},
-    # Of the short clips of a data set: I3D is most of the time there is.
-    "fvd": {"keep_truth": True, "clip_stride": 32, "on_short": "skip"},
+    "fvd": {"keep_truth": True, "on_short": "skip"},
 }
 """What metrics of a table are given beside the defaults."""
 
@@ -66,6 +66,9 @@ def ablate(
     clips: Annotated[
         int | None, typer.Option("--clips", min=1, help="Score so many at most, all persons first.")
     ] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", min=1, help="Of each clip at most, the first ones.")
+    ] = None,
     metrics: Annotated[
         str | None, typer.Option("--metrics", help="See `segkit evaluate`; default: all.")
     ] = None,
@@ -105,7 +108,7 @@ def ablate(
     trainings = plan(
         chosen, out=out, data=data, scale=scale.value, seeds=numbers, iterations=_budget(iterations)
     )
-    measured = chosen_clips(folder, split, clips)
+    measured = chosen_clips(folder, split, clips, frames=frames)
     suite = suite_maker(metrics, weights, trainings)
     if dry_run:
         show_plan(chosen, trainings, len(measured), suite(True))
@@ -117,7 +120,7 @@ def ablate(
         chosen, trainings, out=out, folder=folder, clips=measured, suite=suite, seeds=numbers,
         announce=typer.echo,
     )  # fmt: skip
-    facts = facts_of(data, trainings, split=split, num_clips=len(measured), seeds=numbers)
+    facts = facts_of(data, trainings, split=split, measured=measured, seeds=numbers)
     table = write_table(out, scores, facts=facts)
     show_table(scores)
     typer.echo(f"\n{table}; a report of every row below {out / 'scores'}")
@@ -208,7 +211,12 @@ def show_table(scores: list[Score]) -> None:
 
 
 def facts_of(
-    data: Path, trainings: list[Training], *, split: str, num_clips: int, seeds: list[int]
+    data: Path,
+    trainings: list[Training],
+    *,
+    split: str,
+    measured: list[SelfDriven],
+    seeds: list[int],
 ) -> dict[str, str]:
     """Return what made a table: data, budgets, seeds, software, machine."""
     import platform
@@ -223,7 +231,8 @@ def facts_of(
         for training in trainings
     }  # fmt: skip
     return {
-        "data": f"{data.name}, {num_clips} clips of split {split}",
+        "data": f"{data.name}, {len(measured)} clips of split {split}, "
+        f"{sum(clip.num_frames for clip in measured)} frames",
         "made by": " ".join(settings.read_text("utf-8").split()) if settings.is_file() else "",
         "iterations": ", ".join(budgets) or "none",
         "seeds": ", ".join(map(str, seeds)),

@@ -56,14 +56,18 @@ class SelfDriven:
         clip: of a clip folder.
         scheme: of its masks.
         start: first frame that is measured; what comes before may be known to a method.
+        most: frames that are measured at most.
     """
 
-    def __init__(self, clip: Clip, *, scheme: RegionScheme, start: int = 0) -> None:
+    def __init__(
+        self, clip: Clip, *, scheme: RegionScheme, start: int = 0, most: int | None = None
+    ) -> None:
         if not 0 <= start < clip.num_frames:
             raise ValueError(
                 f"clip {clip.clip_id}: start: expected 0..{clip.num_frames - 1}, got {start}"
             )
         self.clip, self.scheme, self.start = clip, scheme, start
+        self.stop = clip.num_frames if most is None else min(start + most, clip.num_frames)
 
     @property
     def name(self) -> str:
@@ -73,7 +77,7 @@ class SelfDriven:
     @property
     def num_frames(self) -> int:
         """Number of measured frames."""
-        return self.clip.num_frames - self.start
+        return self.stop - self.start
 
     @property
     def waveform(self) -> Tensor:
@@ -99,8 +103,8 @@ class SelfDriven:
 
     def shown(self) -> Iterator[Shown]:
         """Yield the measured frames in order, a few at a time."""
-        for first in range(self.start, self.clip.num_frames, BATCH_FRAMES):
-            numbers = range(first, min(first + BATCH_FRAMES, self.clip.num_frames))
+        for first in range(self.start, self.stop, BATCH_FRAMES):
+            numbers = range(first, min(first + BATCH_FRAMES, self.stop))
             yield Shown(first, self.clip.frames(numbers), self.clip.masks(numbers))
 
 
@@ -138,9 +142,8 @@ class DrawnClip:
     def __init__(self, clip: SelfDriven, *, method: Method) -> None:
         self.clip, self.method = clip, method
         self.num_frames = clip.num_frames
-        samples = (
-            (clip.waveform[clip.start * SAMPLES_PER_FRAME :] * 32768).round().clamp(-32768, 32767)
-        )
+        heard = slice(clip.start * SAMPLES_PER_FRAME, clip.stop * SAMPLES_PER_FRAME)
+        samples = (clip.waveform[heard] * 32768).round().clamp(-32768, 32767)
         self.head: dict[str, Any] = {
             "sample_id": clip.name,
             "fps": float(FPS),

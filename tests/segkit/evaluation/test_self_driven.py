@@ -87,6 +87,9 @@ def test_the_reference_is_the_most_closed_known_mouth(folder):
     assert [part.first for part in later.shown()] == [12]
     head = DrawnClip(later, method=Truth()).head
     assert len(head["audio"]) == 8 * 640
+    short = SelfDriven(later.clip, scheme=folder.scheme, start=12, most=3)
+    assert (short.num_frames, len(DrawnClip(short, method=Truth()).head["audio"])) == (3, 3 * 640)
+    assert [len(part.images) for part in short.shown()] == [3]
     with pytest.raises(ValueError, match=r"start: expected 0\.\.19, got 20"):
         driven(folder, start=20)
 
