@@ -95,10 +95,10 @@ def ablate(
     Example: [bold]segkit ablate --data data/synthetic --rows all --seeds 0,1,2
     --iterations tsg=800 --iterations sgi=450 --iterations wav2lip=1600[/bold]
     """
-    from segkit.benchmark.rows import TABLE_2, chosen_rows
+    from segkit.benchmark.rows import TABLE_2, chosen_rows, config_of
     from segkit.benchmark.scoring import chosen_clips, score_rows
     from segkit.benchmark.table import write_table
-    from segkit.benchmark.trainings import plan, run_all
+    from segkit.benchmark.trainings import EXPERT_FOLDER, plan, run_all
     from segkit.clips import ClipFolder
 
     folder = ClipFolder(data)
@@ -109,7 +109,8 @@ def ablate(
         chosen, out=out, data=data, scale=scale.value, seeds=numbers, iterations=_budget(iterations)
     )
     measured = chosen_clips(folder, split, clips, frames=frames)
-    suite = suite_maker(metrics, weights, trainings)
+    judge = out / EXPERT_FOLDER / config_of("wav2lip_syncnet", scale.value)
+    suite = suite_maker(metrics, weights, judge)
     if dry_run:
         show_plan(chosen, trainings, len(measured), suite(True))
         return
@@ -127,15 +128,20 @@ def ablate(
 
 
 def suite_maker(
-    metrics: str | None, weights: Path | None, trainings: list[Training]
+    metrics: str | None, weights: Path | None, judge: Path | None = None
 ) -> Callable[[bool], Suite]:
     """Return what gives the metrics of a row, given whether its method has masks.
 
     All rows have the same metrics, so that features of the truth are made once.
+
+    Args:
+        metrics: their keys, with commas between; None takes all.
+        weights: folder of weight files.
+        judge: work directory of a SyncNet of pictures; where it is trained, it judges the sync.
     """
+    from segkit.engine.checkpoints import latest_checkpoint
     from segkit.evaluation.suite import DEFAULT_SUITE, OF_MASKS, Entry, Suite, build_suite
 
-    judge = next((one for one in trainings if one.config.startswith("wav2lip_syncnet")), None)
     named = None if metrics is None else _words(metrics)
     built: list[Suite] = []
 
@@ -144,8 +150,8 @@ def suite_maker(
             replace(entry, arguments={**entry.arguments, **ARGUMENTS.get(entry.key, {})})
             for entry in DEFAULT_SUITE
         ]
-        if judge is not None and judge.is_done():
-            arguments = {"weights": judge_network(judge), "network_name": judge.config}
+        if judge is not None and (checkpoint := latest_checkpoint(judge)) is not None:
+            arguments = {"weights": judge_network(checkpoint), "network_name": judge.name}
             entries.append(Entry("sync-judge", "SyncExpertScore", arguments))
         return build_suite(named, root=weights, entries=tuple(entries))
 
@@ -161,12 +167,11 @@ def suite_maker(
     return give
 
 
-def judge_network(training: Training) -> Any:
+def judge_network(path: Path) -> Any:
     """Load the SyncNet of pictures that was trained on this data: the judge where none is given."""
     from segkit.trained import model_config, part_state, read_checkpoint
     from segkit.weights.converted import with_classes
 
-    path = training.checkpoint
     content = read_checkpoint(path)
     config = with_classes(
         {

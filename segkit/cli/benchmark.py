@@ -67,7 +67,7 @@ def benchmark(
         require_file(film, option="FILM")
     if len({film.stem for film in films}) < len(films):
         raise ValueError("FILM: two films have one name; rename one")
-    suite = suite_maker(metrics, weights, [])
+    suite = suite_maker(metrics, weights)
     scores: dict[str, list[Score]] = {}
     for film in films:
         own = read_own(film, out=out, share=share, size=size, face=face)
