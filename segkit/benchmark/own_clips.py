@@ -76,7 +76,8 @@ def read_own(
         progress=progress,
     )  # fmt: skip
     folder = ClipFolder(root)
-    (clip,) = folder.clips(None)
+    # Of a film with several shots the longest one is taken.
+    clip = max(folder.clips(None), key=lambda one: one.num_frames)
     start = round(share * clip.num_frames)
     if min(start, clip.num_frames - start) < FPS:
         raise ValueError(

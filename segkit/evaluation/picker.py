@@ -110,11 +110,20 @@ def _hold(chunk: Mapping[str, Any], index: int, number: int, value: float) -> _H
     }
     if "gt_masks" in chunk and (chunk["gt_masks"][index] != UNKNOWN).any():
         for name, side in sides.items():
-            planes[f"{name}_labels"] = chunk[f"{side}_masks"][index].copy()
-            # Where masks are of crops, the crops are shown.
+            # Where masks are of crops, the crops are shown; others may be smaller than the frame.
             if f"{side}_crops" in chunk:
                 planes[name] = chunk[f"{side}_crops"][index].copy()
+            planes[f"{name}_labels"] = _fitted(chunk[f"{side}_masks"][index], planes[name])
     return _Held(number, float(value), planes)
+
+
+def _fitted(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    import cv2  # slow to import
+
+    size = (picture.shape[1], picture.shape[0])
+    if labels.shape == picture.shape[:2]:
+        return labels.copy()
+    return cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def _strip(planes: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -58,3 +58,13 @@ def test_pictures_are_written_below_the_report(tmp_path):
 def test_frames_are_chosen_by_the_mouth_if_it_is_measured():
     assert headline({"psnr": 1, "mouth-psnr": 1}) == "mouth-psnr"
     assert headline({"grey": 1}) is None
+
+
+def test_masks_of_a_smaller_model_lie_over_the_whole_frame():
+    metric = SimpleNamespace(higher_is_better=True, prefix="PSNR", key="psnr", last_values=[1.0])
+    picker = FramePicker(metric)
+    masks = np.arange(4, dtype=np.uint8).reshape(1, 2, 2)
+    frames = np.zeros((1, 3, 4, 4), np.uint8)
+    picker.add({"gt_frames": frames, "pred_frames": frames, "gt_masks": masks, "pred_masks": masks})
+    shown = picker.chosen()["best"].planes["pred_labels"]
+    assert shown.tolist() == np.kron(masks[0], np.ones((2, 2), np.uint8)).tolist()
