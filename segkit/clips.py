@@ -9,10 +9,13 @@
     root/clips/<id>/audio.wav                 16 kHz mono 16-bit
     root/clips/<id>/clip.json                 its manifest line, to make a manifest again
     root/clips/<id>/crop.npz                  what the writer adds: landmarks, transforms, ...
+
+`segkit pack` puts the files of ``clips`` into tar shards, which are read in place.
 """
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +26,7 @@ import torch
 from torch import Tensor
 
 from segkit.audio import load_audio
+from segkit.clip_files import ClipFiles, FolderFiles, read_shard_index
 from segkit.clip_manifest import MANIFEST, STATS, write_manifest
 from segkit.clip_writer import CLIPS, write_clip
 from segkit.contracts import SAMPLES_PER_FRAME
@@ -40,13 +44,15 @@ class Clip:
     """One clip of a folder; everything is read when it is asked for.
 
     Args:
-        folder: ``root/clips/<id>``.
+        folder: ``root/clips/<id>``; names the clip even where its files are packed.
         entry: its manifest line.
+        files: where its files are; by default in the folder.
     """
 
-    def __init__(self, folder: Path, entry: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, entry: dict[str, Any], files: ClipFiles | None = None) -> None:
         self.folder = folder
         self.entry = entry
+        self.files = files or FolderFiles(folder)
 
     @property
     def clip_id(self) -> str:
@@ -82,9 +88,8 @@ class Clip:
         """
         if self.entry["storage"] == "mp4":
             return self._frames_of_video(indices)
-        return np.stack(
-            [_read_image(self.folder / f"frames/{i:06d}.{self.entry['storage']}") for i in indices]
-        )
+        storage = self.entry["storage"]
+        return np.stack([_read_image(self.files, f"frames/{i:06d}.{storage}") for i in indices])
 
     def masks(self, indices: Sequence[int]) -> np.ndarray:
         """Read label maps.
@@ -98,28 +103,28 @@ class Clip:
         Raises:
             FileNotFoundError: a mask file is missing.
         """
-        return np.stack([_read_labels(self.folder / f"masks/{i:06d}.png") for i in indices])
+        return np.stack([_read_labels(self.files, f"masks/{i:06d}.png") for i in indices])
 
     @property
     def waveform(self) -> Tensor:
         """``N`` float32 speech at 16 kHz, at least 640 samples per frame (silence if it ends)."""
-        waveform = load_audio(self.folder / "audio.wav")
+        with self.files.as_path("audio.wav") as path:
+            waveform = load_audio(path)
         missing = SAMPLES_PER_FRAME * self.num_frames - len(waveform)
         return torch.nn.functional.pad(waveform, (0, max(0, missing)))
 
     def extra(self) -> dict[str, np.ndarray]:
         """Return the arrays of crop.npz (landmarks, transforms, ...), if the writer added any."""
-        path = self.folder / "crop.npz"
-        if not path.exists():
+        if not self.files.exists("crop.npz"):
             return {}
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(self.files.read("crop.npz")), allow_pickle=False) as arrays:
             return dict(arrays)
 
     def _frames_of_video(self, indices: Sequence[int]) -> np.ndarray:
         from segkit.video import VideoReader
 
         wanted, found = set(indices), {}
-        with VideoReader(self.folder / "video.mp4") as reader:
+        with self.files.as_path("video.mp4") as path, VideoReader(path) as reader:
             for number, frame in enumerate(reader):
                 if number in wanted:
                     found[number] = frame.image
@@ -127,7 +132,7 @@ class Clip:
                     break
         if len(found) < len(wanted):
             raise FileNotFoundError(
-                f"{self.folder / 'video.mp4'} lacks frames {sorted(wanted - set(found))[:5]}"
+                f"{self.files.place('video.mp4')} lacks frames {sorted(wanted - set(found))[:5]}"
             )
         return np.stack([found[i] for i in indices])
 
@@ -136,7 +141,8 @@ class ClipFolder:
     """A folder of talking clips.
 
     Args:
-        root: made by `segkit prepare`, `segkit synth`, or `write_clip` and `write_manifest`.
+        root: made by `segkit prepare`, `segkit synth`, or `write_clip` and `write_manifest`; or
+            packed by `segkit pack`.
 
     Raises:
         FileNotFoundError: there is no such folder, or no manifest in it.
@@ -161,6 +167,7 @@ class ClipFolder:
                     f"{path}, line {number} is no clip entry ({error!r}); write the manifest again"
                 ) from error
             self.entries.append(entry)
+        self._packed = read_shard_index(self.root)
         stats = self.root / STATS
         self.stats: dict[str, Any] = (
             json.loads(stats.read_text(encoding="utf-8")) if stats.exists() else {}
@@ -183,9 +190,18 @@ class ClipFolder:
                 f"(it has: {', '.join(splits) or 'none'}); {_REMEDY.format(root=self.root)}"
             )
         return [
-            Clip(self.root / CLIPS / entry["id"], entry)
+            Clip(self.root / CLIPS / entry["id"], entry, self._files(entry["id"]))
             for entry in sorted(chosen, key=lambda entry: entry["id"])
         ]
+
+    def _files(self, clip_id: str) -> ClipFiles | None:
+        if self._packed is None:
+            return None
+        if clip_id not in self._packed:
+            raise FileNotFoundError(
+                f"clip {clip_id!r} is not in the shards of {self.root}; pack the data set again"
+            )
+        return self._packed[clip_id]
 
     @property
     def scheme(self) -> RegionScheme:
@@ -217,26 +233,30 @@ class ClipFolder:
         return torch.tensor(weights, dtype=torch.float32)
 
 
-def _read_image(path: Path) -> np.ndarray:
+def _read_image(files: ClipFiles, name: str) -> np.ndarray:
     import cv2
 
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    content = files.read(name) if files.exists(name) else b""
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
     if image is None:
-        raise FileNotFoundError(f"{path} is missing or damaged; prepare this clip again")
+        raise FileNotFoundError(
+            f"{files.place(name)} is missing or damaged; prepare this clip again"
+        )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
-def _read_labels(path: Path) -> np.ndarray:
+def _read_labels(files: ClipFiles, name: str) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(files.read(name))) as image:
             if image.mode not in ("P", "L"):
                 raise ValueError(
-                    f"{path}: expected an 8-bit palette mask, got {image.mode}; prepare it again"
+                    f"{files.place(name)}: expected an 8-bit palette mask, got {image.mode}; "
+                    "prepare it again"
                 )
             return np.asarray(image)
     except OSError as error:
         raise FileNotFoundError(
-            f"{path} is missing or damaged ({error}); prepare this clip again"
+            f"{files.place(name)} is missing or damaged ({error}); prepare this clip again"
         ) from error

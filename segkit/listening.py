@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from segkit.clip_files import ClipFiles
 
 
 class Listener(Protocol):
@@ -50,19 +53,24 @@ def _listen_of(listener: Any) -> Any:
     return getattr(listener, "listen", None if isinstance(listener, nn.Module) else listener)
 
 
-def features_on_disk(folder: Path, listener: Any, waveform: Tensor) -> Tensor:
-    """Return a clip's features, from the clip's folder or made and left there.
+def features_on_disk(
+    folder: Path, listener: Any, waveform: Tensor, *, files: ClipFiles | None = None
+) -> Tensor:
+    """Return a clip's features, from the clip's files or made and left in its folder.
 
     Args:
         folder: of the clip.
         listener: a `Listener`.
         waveform: ``N``, the clip's speech.
+        files: of a packed clip, which may hold the features.
 
     Returns:
         ``F C`` float16, or float32 where half precision has no such numbers. A folder that cannot
         be written is no error.
     """
     path = folder / f"{listener.name}.npy"
+    if files is not None and files.exists(path.name):
+        return torch.from_numpy(np.load(io.BytesIO(files.read(path.name)), allow_pickle=False))
     if path.exists():
         return torch.from_numpy(np.load(path, allow_pickle=False))
     exact = _listen_of(listener)(waveform).detach().cpu()

@@ -181,8 +181,11 @@ class TalkingMaskWindows(WindowDataset):
         }
         if self.listener is not None:
             features = self.cache.derived(
-                clip, "features", lambda: features_on_disk(clip.folder, self.listener, waveform)
-            )
+                clip, "features",
+                lambda: features_on_disk(
+                    clip.folder, self.listener, waveform, files=clip.files
+                ),
+            )  # fmt: skip
             sample["features"] = cut_features(
                 features, start - self.first, self.context_samples // SAMPLES_PER_FRAME,
                 per_frame=self.listener.features_per_frame,

@@ -1,14 +1,18 @@
-"""`segkit prepare`: a folder of talking clips becomes training data."""
+"""`segkit prepare`: talking videos become training data."""
 
 from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segkit.cli.errors import user_errors
+from segkit.cli.errors import require_file, user_errors
+
+if TYPE_CHECKING:
+    from segkit.prepare import PrepareReport
+    from segkit.preparing.sync_filter import SyncFilter
 
 
 class Storage(str, Enum):
@@ -30,6 +34,14 @@ def prepare(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the data set.", metavar="DIR")
     ],
+    hdtf: Annotated[
+        Path | None,
+        typer.Option(
+            "--hdtf", metavar="ANNOTATIONS",
+            help="Folder of HDTF's text files; the stretches that they name are cut out of the "
+            "videos. Nothing is downloaded.",
+        ),
+    ] = None,
     size: Annotated[
         int, typer.Option("--size", min=64, help="Side of the face crops in pixels.")
     ] = 512,
@@ -49,31 +61,111 @@ def prepare(
     val_fraction: Annotated[
         float, typer.Option("--val-fraction", min=0, max=0.9, help="Share of persons held out.")
     ] = 0.1,
-) -> None:
-    """Make training data of any folder of talking clips: 25 fps, 16 kHz, aligned crops, masks.
+    min_seconds: Annotated[
+        float, typer.Option("--min-seconds", min=0.2, help="Shortest shot that becomes a clip.")
+    ] = 1.0,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Default: one per processor.")
+    ] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try again what is in the quarantine.")
+    ] = False,
+    sync: Annotated[
+        Path | None,
+        typer.Option(
+            "--sync", metavar="FILE",
+            help="SyncNet for the sync filter, made by `segkit convert syncnet_v2`; default: that "
+            "of the weights folder, if it is there.",
+        ),
+    ] = None,
+    min_sync: Annotated[
+        float, typer.Option("--min-sync", help="Lowest confidence (LSE-C) of a clip.")
+    ] = 3.0,
+    max_offset: Annotated[
+        int,
+        typer.Option(
+            "--max-offset", min=0, max=14,
+            help="Largest offset of the sound in frames; within it the sound is shifted.",
+        ),
+    ] = 6,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            "--features", metavar="CONFIG|NAME",
+            help="Make the audio features that a config trains on, or those of a component, now.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Make training data of talking videos: 25 fps, 16 kHz, shots, aligned crops, masks, splits.
 
     Persons are told apart by file name: anna_01.mp4 and anna_02.mp4 are one.
-    A video that cannot be used is reported and left out; finished clips are
-    never made twice.
+    A film with cuts gives one clip per shot. A video that cannot be used goes
+    into DIR/quarantine.jsonl with the reason, and is not tried again before it
+    changes; finished clips are never made twice.
 
     Example: [bold]segkit prepare clips --out data/mine --size 256[/bold],
-    then [bold]segkit train tsg --data data/mine[/bold].
+    then [bold]segkit inspect data/mine[/bold]
+    and [bold]segkit train tsg --data data/mine[/bold].
     """
     if not source.exists():
         raise FileNotFoundError(f"FOLDER: {source} does not exist")
     from segkit.prepare import prepare_folder
+    from segkit.preparing.features import listener_of
+    from segkit.preparing.workers import num_processors
 
+    processes = jobs or num_processors()
+    # What is wrong with an option should show before hours of work.
+    listener = None if features is None else listener_of(features)
     report = prepare_folder(
         source,
         out,
+        annotations=hdtf,
         size=size,
         parser=parser,
         face=face,
         storage=storage.value,
         val_fraction=val_fraction,
+        min_frames=round(25 * min_seconds),
+        sync=_sync_filter(sync, min_sync, max_offset),
+        jobs=processes,
+        retry=retry,
     )
-    typer.echo(f"{out}: {len(report.clips)} clips ready, {report.num_new} of them new")
-    if report.skipped:
-        typer.secho(
-            f"{len(report.skipped)} videos could not be used (reasons above)", fg="yellow", err=True
+    _tell(out, report)
+    if listener is not None:
+        _listen(out, listener, processes)
+
+
+def _sync_filter(weights: Path | None, min_sync: float, max_offset: int) -> SyncFilter | None:
+    from segkit.preparing.sync_filter import SyncFilter, known_sync_weights
+
+    if weights is not None:
+        require_file(weights, option="--sync")
+    found = weights or known_sync_weights()
+    if found is None:
+        typer.echo(
+            "sync filter: not done, SyncNet's weights are not there (see `segkit weights`)",
+            err=True,
         )
+        return None
+    return SyncFilter(found, min_confidence=min_sync, max_offset=max_offset)
+
+
+def _tell(out: Path, report: PrepareReport) -> None:
+    typer.echo(f"{out}: {len(report.clips)} clips ready, {report.num_new} of them new")
+    if report.num_quarantined:
+        typer.secho(
+            f"{report.num_quarantined} could not be used: {report.quarantine} says why; "
+            "--retry tries them again",
+            fg="yellow", err=True,
+        )  # fmt: skip
+    if others := len(report.skipped) - report.num_quarantined:
+        typer.secho(f"{others} were left out (reasons above)", fg="yellow", err=True)
+
+
+def _listen(out: Path, listener: object, jobs: int) -> None:
+    from segkit.preparing.features import cache_features
+
+    count, problems = cache_features(out, listener, jobs=jobs)
+    typer.echo(f"{out}: audio features of {count} clips are there")
+    for problem in problems:
+        typer.secho(problem, fg="yellow", err=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from segkit.faces.alignment import crop_transform, warp_crop
+from segkit.faces.cuts import CutSense
 from segkit.faces.detector import DetectedFace, FaceDetector, check_image
 from segkit.faces.mesh import FaceMesh
 from segkit.faces.track import (
@@ -27,8 +28,6 @@ _SEARCH_EVERY_S = 0.2
 """How often a lost face is looked for in tiles, which costs tens of detector runs."""
 _VERIFY_EVERY_S = 1.0
 """How often the detector confirms what the mesh follows; alone, the mesh can drift off."""
-_CUT_LEVEL = 24.0
-"""Mean change of grey level between two frames that counts as a scene cut."""
 _SAME_PERSON = 0.55
 """Correlation of two aligned thumbnails below which they show different people."""
 
@@ -113,7 +112,7 @@ class FaceTracker:
         self._num_missed = 0
         self._since_check = 0
         self._since_search = 10**9
-        self._thumbnail: np.ndarray | None = None
+        self._sees_cut = CutSense()
 
     def __call__(self, frame: np.ndarray) -> np.ndarray | None:
         """Return the landmarks ``468 2`` of the face in this frame, or None.
@@ -222,12 +221,6 @@ class FaceTracker:
             return False
         self._since_search = 0
         return True
-
-    def _sees_cut(self, frame: np.ndarray) -> bool:
-        rows, columns = max(1, frame.shape[0] // 64), max(1, frame.shape[1] // 64)
-        thumbnail = frame[::rows, ::columns].mean(-1)
-        previous, self._thumbnail = self._thumbnail, thumbnail
-        return previous is not None and float(np.abs(thumbnail - previous).mean()) > _CUT_LEVEL
 
 
 def _look(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -1,7 +1,10 @@
-"""A folder of talking videos becomes a clip folder; bad ones are reported, finished ones kept."""
+"""Talking videos become a clip folder: bad ones set aside, shots apart, finished clips kept."""
 
+import contextlib
 import itertools
+import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,11 @@ import torch
 
 from segkit.audio import load_audio
 from segkit.clips import ClipFolder, write_clip, write_manifest
+from segkit.faces import FaceMesh
 from segkit.prepare import find_videos, prepare_folder
+from segkit.preparing.clip_maker import ClipMaker
+from segkit.preparing.footage import Footage
+from segkit.preparing.workers import Died
 from segkit.video import VideoReader, VideoWriter
 
 SHARED = Path(os.environ.get("SEGKIT_SHARED", Path(__file__).parents[2].parent / "shared"))
@@ -122,6 +129,172 @@ def test_a_second_run_keeps_everything(videos: Path, prepared: tuple[Path, Any])
     assert (out / "manifest.jsonl").read_bytes() == manifest
 
 
+def lines_of(out: Path) -> dict[str, dict[str, Any]]:
+    lines = (out / "quarantine.jsonl").read_text().splitlines()
+    assert len({json.loads(line)["clip"] for line in lines}) == len(lines)
+    return {entry["clip"]: entry for entry in map(json.loads, lines)}
+
+
+def content(out: Path) -> dict[str, bytes]:
+    """Every file but the quarantine, which tells the time."""
+    files = (path for path in sorted(out.rglob("*")) if path.is_file())
+    found = {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+    found.pop("quarantine.jsonl", None)
+    return found
+
+
+def test_bad_videos_are_in_the_quarantine(videos: Path, prepared: tuple[Path, Any]) -> None:
+    out, report = prepared
+    found = lines_of(out)
+    assert sorted(found) == ["cut_1", "empty_1", "mute_1", "nobody_1"]
+    assert report.num_quarantined == 4
+    assert found["mute_1"]["reason"] == report.skipped[str(videos / "mute_1.mp4")]
+    nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert found["empty_1"]["sha256"] == nothing  # of no bytes at all
+
+
+def test_a_quarantined_video_waits_for_retry_or_another_file(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    (tmp_path / "videos").mkdir()
+    for name in ("anna_01.mp4", "mute_1.mp4"):
+        shutil.copy(videos / name, tmp_path / "videos" / name)
+    make = ClipMaker.make
+
+    def listened(self: ClipMaker, footage: Footage, **others: Any) -> Any:
+        tried.append(footage.clip_id)
+        return make(self, footage, **others)
+
+    monkeypatch.setattr(ClipMaker, "make", listened)
+
+    def run(**changes: Any) -> Any:
+        tried.clear()
+        return prepare_folder(tmp_path / "videos", tmp_path / "out", **{**SETTINGS, **changes})
+
+    run()
+    assert tried == ["anna_01", "mute_1"]
+    report = run()
+    assert (tried, report.num_quarantined) == ([], 1)
+    assert "no audio stream" in report.skipped[str(tmp_path / "videos" / "mute_1.mp4")]
+    assert (run(retry=True).num_quarantined, tried) == (1, ["mute_1"])
+    shutil.copy(videos / "more" / "ben_01.mov", tmp_path / "videos" / "mute_1.mp4")
+    report = run()
+    assert (tried, report.clips, report.skipped) == (["mute_1"], ["anna_01", "mute_1"], {})
+    assert lines_of(tmp_path / "out") == {}
+
+
+def test_any_crash_is_quarantined_with_its_kind(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = FaceMesh.__call__, itertools.count()
+
+    def fails_once(self: FaceMesh, *arguments: Any) -> Any:
+        if next(calls) == 3:
+            raise ZeroDivisionError("nobody thought of this")
+        return whole(self, *arguments)
+
+    monkeypatch.setattr(FaceMesh, "__call__", fails_once)
+    report = prepare_folder(videos, tmp_path, **SETTINGS)
+    assert report.clips == ["more-ben_01"]
+    assert "ZeroDivisionError: nobody thought of this" in lines_of(tmp_path)["anna_01"]["reason"]
+
+
+def test_ctrl_c_keeps_whole_clips_and_the_next_run_gives_the_same_files(
+    videos: Path, prepared: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = FaceMesh.__call__, itertools.count()
+
+    def interrupted(self: FaceMesh, *arguments: Any) -> Any:
+        if next(calls) == 26:  # in the middle of the second film
+            raise KeyboardInterrupt
+        return whole(self, *arguments)
+
+    with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+        patched.setattr(FaceMesh, "__call__", interrupted)
+        prepare_folder(videos, tmp_path, **SETTINGS)
+        raise AssertionError("nothing interrupted it")
+    assert [path.name for path in (tmp_path / "clips").iterdir()] == ["anna_01"]
+    assert [clip.clip_id for clip in ClipFolder(tmp_path).clips(None)] == ["anna_01"]
+    prepare_folder(videos, tmp_path, **SETTINGS)
+    assert content(tmp_path) == content(prepared[0])
+
+
+def test_several_processes_give_the_same_files(
+    videos: Path, prepared: tuple[Path, Any], tmp_path: Path
+) -> None:
+    report = prepare_folder(videos, tmp_path, **SETTINGS, jobs=2)
+    assert (report.clips, report.num_quarantined) == (["anna_01", "more-ben_01"], 4)
+    assert content(tmp_path) == content(prepared[0])
+    assert sorted(lines_of(tmp_path)) == sorted(lines_of(prepared[0]))
+
+
+def test_a_killed_worker_costs_its_video_only(
+    videos: Path, prepared: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool reports a death; what was half written goes, what is whole stays."""
+
+    def jobs_die(setup: Any, jobs: list[Any], **others: Any) -> Any:
+        work = setup()
+        for number, job in enumerate(jobs):
+            if job.footage.clip_id == "more-ben_01":
+                (tmp_path / "clips" / ".more-ben_01.part").mkdir()
+                (tmp_path / "clips" / "more-ben_01_s000").mkdir()
+                yield number, Died(-9)
+            else:
+                yield number, work(job, lambda *words: None)
+
+    monkeypatch.setattr("segkit.preparing.run.run_jobs", jobs_die)
+    report = prepare_folder(videos, tmp_path, **SETTINGS)
+    assert report.clips == ["anna_01"]
+    assert "was killed (SIGKILL)" in lines_of(tmp_path)["more-ben_01"]["reason"]
+    assert [path.name for path in (tmp_path / "clips").iterdir()] == ["anna_01"]
+    monkeypatch.undo()
+    prepare_folder(videos, tmp_path, **SETTINGS, retry=True)
+    assert content(tmp_path) == content(prepared[0])
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, face: np.ndarray) -> Path:
+    """A face, a hard cut, nobody, a hard cut, the face mirrored and darker: 15, 5, 15 frames."""
+    path = tmp_path_factory.mktemp("film") / "carl_1.mp4"
+    dark = (face[:, ::-1] * 0.55).astype(np.uint8)
+    shots = [(face, 15), (np.full_like(face, 220), 5), (dark, 15)]
+    waveform = 0.3 * torch.sin(torch.arange(640 * 35) * 0.1)
+    with VideoWriter(
+        path, width=240, height=240, fps=25, waveform=waveform, preset="ultrafast"
+    ) as writer:
+        for picture, count in shots:
+            for number in range(count):
+                writer.write(picture[20:260, 20 + number : 260 + number])
+    return path
+
+
+def test_each_shot_becomes_a_clip(film: Path, tmp_path: Path) -> None:
+    report = prepare_folder(film, tmp_path, **SETTINGS)
+    assert report.clips == ["carl_1_s000", "carl_1_s001"]
+    clips = ClipFolder(tmp_path).clips("train")  # one person: both in one split
+    places = [clip.entry["source"]["first_frame"] for clip in clips]
+    # The first frame of a new shot may be too poor to show a face.
+    assert (places[0], clips[0].num_frames, places[1] in (20, 21)) == (0, 15, True)
+    assert places[1] + clips[1].num_frames == 35
+    for clip, place in zip(clips, places, strict=True):
+        times = torch.arange(640 * place, 640 * (place + clip.num_frames)) * 0.1
+        assert (clip.waveform - 0.3 * torch.sin(times))[500:8500].abs().max() < 0.1
+        assert clip.entry["person_id"] == "carl"
+    light = [clip.frames([7]).mean() for clip in clips]
+    assert light[0] > 1.4 * light[1]
+
+
+def test_a_half_finished_film_is_finished(film: Path, tmp_path: Path) -> None:
+    prepare_folder(film, tmp_path, **SETTINGS)
+    before = content(tmp_path)
+    shutil.rmtree(tmp_path / "clips" / "carl_1_s001")
+    report = prepare_folder(film, tmp_path, **SETTINGS)
+    assert (report.num_new, report.clips) == (1, ["carl_1_s000", "carl_1_s001"])
+    assert content(tmp_path) == before
+
+
 def test_clips_of_another_recipe_are_not_mixed(videos: Path, prepared: tuple[Path, Any]) -> None:
     with pytest.raises(ValueError, match="clips of size 96 by MeshParser, wanted are size 128"):
         prepare_folder(videos, prepared[0], **{**SETTINGS, "size": 128})
@@ -146,7 +319,7 @@ def test_a_folder_without_one_good_video_is_an_error(videos: Path, tmp_path: Pat
     (tmp_path / "bad/empty.mp4").touch()
     with pytest.raises(ValueError, match=r"none of the 1 videos(.|\n)*empty\.mp4 is empty"):
         prepare_folder(tmp_path / "bad", tmp_path / "out", **SETTINGS)
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["quarantine.jsonl"]
     with pytest.raises(FileNotFoundError, match="give a folder of talking videos"):
         prepare_folder(tmp_path / "none", tmp_path / "out", **SETTINGS)
     with pytest.raises(FileNotFoundError, match=r"holds no video \(\.mp4"):

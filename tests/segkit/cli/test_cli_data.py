@@ -1,7 +1,15 @@
-"""`segkit synth`, `prepare`, `fit`, `bundle`: what is refused, and what reaches the library."""
+"""`segkit synth`, `prepare`, `inspect`, `pack`, `fit`, `bundle`: refusals, and what they say."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+from segkit.clips import ClipFolder
+from segkit.video import VideoWriter
+from tests.talking_ellipse import ellipse_folder
 
 
 def refused(result, *parts):
@@ -58,6 +66,94 @@ def test_prepare_refuses(command_line, tmp_path):
         "MeshParser",
     )
     refused(command_line("prepare", tmp_path / "empty", "--out", out), "a.mp4")
+
+
+def test_prepare_names_wrong_options_before_it_works(command_line, tmp_path):
+    film = tmp_path / "a.mp4"
+    film.write_text("no film")
+    out = tmp_path / "out"
+    refused(command_line("prepare", film, "--out", out, "--features", "Phonems"), "--features")
+    refused(command_line("prepare", film, "--out", out, "--sync", tmp_path / "no"), "--sync")
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    refused(command_line("prepare", tmp_path, "--out", out, "--hdtf", notes), "no times")
+    assert not out.exists()
+
+
+def test_prepare_cuts_what_hdtf_annotates(command_line, tmp_path, monkeypatch):
+    """The second face, seconds 1 to 3 of 4, a dead link, and a second run that does nothing."""
+    import skimage.data
+
+    monkeypatch.setenv("SEGKIT_WEIGHTS", str(tmp_path))
+    face = skimage.data.astronaut()[20:260, 100:340]
+    pair = np.concatenate([face, face[:, ::-1] // 2], 1)
+    waveform = torch.zeros(64_000)
+    waveform[16_000:48_000] = 0.3 * torch.sin(torch.arange(32_000) * 0.1)
+    (tmp_path / "films").mkdir()
+    with VideoWriter(
+        tmp_path / "films" / "Eve1.mp4", width=480, height=240, fps=25, waveform=waveform,
+        preset="ultrafast",
+    ) as writer:  # fmt: skip
+        for _ in range(100):
+            writer.write(pair)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "RD_annotion_time.txt").write_text(
+        "\ufeffEve1.mp4 00:01-00:03 \r\nGone.mp4 00:01-00:02"
+    )
+    (notes / "RD_video_url.txt").write_text("Gone https://y.be/watch?v=gone")
+    (notes / "RD_resolution.txt").write_text("Eve1.mp4 480\r\n")
+    (notes / "RD_crop_wh.txt").write_text("Eve1_0.mp4 480 480 0 480\n")
+    words = ("prepare", tmp_path / "films", "--hdtf", notes, "--out", tmp_path / "out")
+    words = (*words, "--size", "64", "--jobs", "1")
+    result = command_line(*words)
+    assert result.exit_code == 0, result.output
+    assert "1 clips ready, 1 of them new" in result.stdout
+    assert "sync filter: not done" in result.stderr
+    assert "1 could not be used" in result.stderr
+    (clip,) = ClipFolder(tmp_path / "out").clips(None)
+    assert (clip.clip_id, clip.num_frames, clip.entry["person_id"]) == ("RD_Eve1_000", 50, "Eve")
+    assert clip.entry["source"]["first_frame"] == 25
+    assert clip.frames([5]).mean() < 0.7 * face.mean()  # the darker one, on the right
+    assert clip.waveform.square().mean() > 0.03  # no silence in it
+    (line,) = (tmp_path / "out" / "quarantine.jsonl").read_text().splitlines()
+    entry = json.loads(line)
+    assert (entry["clip"], entry["sha256"]) == ("RD_Gone", None)
+    assert "https://y.be/watch?v=gone" in entry["reason"]
+    result = command_line(*words)
+    assert "1 clips ready, 0 of them new" in result.stdout
+    assert (tmp_path / "out" / "quarantine.jsonl").read_text().splitlines() == [line]
+    (tmp_path / "films" / "gone.mp4").write_text("found at last, and no film")
+    assert command_line(*words).exit_code == 0
+    (line,) = (tmp_path / "out" / "quarantine.jsonl").read_text().splitlines()
+    assert json.loads(line)["clip"] == "RD_Gone_000"
+
+
+def test_inspect_tells_and_draws(command_line, tmp_path):
+    root = ellipse_folder(tmp_path / "clips", (("0", "train"), ("1", "val")), num_frames=10)
+    sheet = tmp_path / "sheet.png"
+    result = command_line("inspect", root, "--sheet", sheet)
+    assert result.exit_code == 0, result.output
+    assert "2 clips, 2 persons, 0.0 min, 128 px" in result.stdout
+    assert "no clip looks wrong" in result.stdout
+    with Image.open(sheet) as picture:
+        assert picture.width > 2 * picture.height
+    found = json.loads(command_line("inspect", root, "--json").stdout)
+    assert found["splits"]["val"] == {"clips": 1, "persons": 1, "seconds": 0.4}
+    refused(command_line("inspect", root, "--sheet", sheet), "--force")
+    refused(command_line("inspect", root, "--sheet", tmp_path / "sheet.txt"), ".png")
+    refused(command_line("inspect", tmp_path / "absent"), "absent does not exist")
+
+
+def test_pack_says_what_it_wrote(command_line, tmp_path):
+    root = ellipse_folder(tmp_path / "clips", (("0", "train"), ("1", "val")), num_frames=10)
+    out = tmp_path / "shards"
+    result = command_line("pack", root, "--out", out, "--shard-mb", "0.01")
+    assert "2 clips in 2 shards" in result.stdout
+    assert len(ClipFolder(out).clips(None)) == 2
+    refused(command_line("pack", root, "--out", out), "--force")
+    assert command_line("pack", root, "--out", out, "--force").exit_code == 0
+    refused(command_line("pack", root, "--out", root, "--force"), "no folder of shards")
 
 
 def test_fit_refuses(command_line, tmp_path, tiny_bundle):
