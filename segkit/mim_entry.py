@@ -2,7 +2,8 @@
 
 openmim's own parser decides which word is PACKAGE. Only when that is a ``.py`` file, which no
 package is called and openmim refuses, is ``segkit`` put before it; every other line reaches openmim
-as typed. Without openmim, ``mim train [segkit] CONFIG.py`` starts our launcher itself.
+as typed. Without openmim, ``mim train [segkit] CONFIG.py`` starts our launcher itself. ``mim
+download segkit --config NAME`` is answered here too, with or without openmim.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from segkit.mim_download import download, wants_config
+
 COMMANDS_WITH_PACKAGE = ("train", "test", "gridsearch")
 
 
 def main() -> int:
     """Run ``mim`` on the command line's arguments and return its exit code."""
     arguments = sys.argv[1:]
+    if wants_config(arguments):
+        return download(arguments[2:])
     try:
         from mim.cli import cli
     except ImportError:

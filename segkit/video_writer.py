@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +51,7 @@ class VideoWriter:
         crf: quality, 0 (lossless) to 51; 18 is visually lossless.
         preset: speed of x264.
         force: replace an existing file.
+        finish: called with the complete file before it takes its place; may replace it.
 
     Raises:
         FileExistsError: the path exists and ``force`` is off.
@@ -71,12 +72,14 @@ class VideoWriter:
         crf: int = 18,
         preset: str = "medium",
         force: bool = False,
+        finish: Callable[[Path], None] | None = None,
     ) -> None:
         self.path = Path(path)
         self.width, self.height = width, height
         self.fps = Fraction(fps).limit_denominator(100_000)
         self._check(width, height, audio_from, waveform, force=force)
         self._part = self.path.with_name(f".{self.path.name}.part")
+        self._finish = finish
         self._output: OutputContainer | None = None
         self._sound: Iterator[Any] = iter(())
         self._sound_ahead: Any = None
@@ -192,6 +195,8 @@ class VideoWriter:
             self._output.mux(self._video.encode(None))
             self._mux_sound(until_s=float("inf"))
             self._output.close()
+            if self._finish is not None:
+                self._finish(self._part)
             os.replace(self._part, self.path)
             self._output = None
         finally:

@@ -23,6 +23,12 @@ settings.register_profile("suite", deadline=None, derandomize=True, max_examples
 settings.load_profile("suite")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the suite, and every process it starts, out of the user's own settings."""
+    os.environ["SEGKIT_CONFIG"] = str(tmp_path_factory.mktemp("config"))
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The repository's root."""

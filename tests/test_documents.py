@@ -14,6 +14,15 @@ def blocks(repository, language):
     return [code for found, code in BLOCK.findall(text) if found == language]
 
 
+def commands():
+    """Return the commands by name; a group has commands of its own."""
+    import typer.main
+
+    from segkit.cli.app import app
+
+    return typer.main.get_command(app).commands
+
+
 def test_python_of_the_readme_runs(repository):
     code = blocks(repository, "python")
     assert code
@@ -22,9 +31,7 @@ def test_python_of_the_readme_runs(repository):
 
 
 def test_commands_of_the_readme_exist(repository):
-    from segkit.cli.app import app
-
-    known = {one.name for one in (*app.registered_commands, *app.registered_groups)}
+    known = set(commands())
     targets = re.findall(r"^([a-z]+):", (repository / "Makefile").read_text(), re.MULTILINE)
     used = "\n".join(blocks(repository, "bash"))
     assert set(re.findall(r"^segkit (\w+)", used, re.MULTILINE)) <= known
@@ -42,7 +49,8 @@ def test_options_of_the_readme_exist(repository, monkeypatch):
     for line in "\n".join(blocks(repository, "bash")).replace("\\\n", " ").splitlines():
         words = line.partition("#")[0].split()
         if words[:1] == ["segkit"] and words[1] != "train":
-            text = CliRunner().invoke(app, [words[1], "--help"]).stdout
+            depth = 3 if hasattr(commands()[words[1]], "commands") else 2
+            text = CliRunner().invoke(app, [*words[1:depth], "--help"]).stdout
             for option in (word for word in words if word.startswith("--")):
                 assert option in text, f"{line}: {option}"
 
@@ -61,9 +69,61 @@ def test_the_model_index_leads_to_configs(repository):
     assert listed == set((repository / "projects").rglob("*.py"))
 
 
-@pytest.mark.parametrize("document", ["README.md", "projects/segtalker/README.md", "docs/index.md"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "projects/segtalker/README.md",
+        "docs/index.md",
+        "docs/responsible-use.md",
+    ],
+)
 def test_links_lead_somewhere(repository, document):
     path = repository / document
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), target
+
+
+def test_the_citation_is_of_this_version(repository):
+    from segkit import __version__
+
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text())
+    # What the Citation File Format 1.2.0 requires, and what we promise beyond it.
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
+    assert citation["version"] == __version__
+    assert citation["license"] == "Apache-2.0"
+    for author in citation["authors"]:
+        assert author.get("name") or author.get("family-names")
+    for reference in citation["references"]:
+        assert {"type", "title", "authors"} <= set(reference)
+
+
+def test_the_changelog_keeps_its_form(repository):
+    text = (repository / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", heading) for heading in headings[1:])
+    kinds = set(re.findall(r"^### (\w+)", text, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Known"}
+
+
+def test_commands_of_the_other_documents_exist(repository):
+    known = set(commands())
+    for document in ("CHANGELOG.md", "docs/responsible-use.md"):
+        text = (repository / document).read_text()
+        code = "\n".join(block for _, block in BLOCK.findall(text))
+        used = re.findall(r"`segkit ([a-z]+)", text)
+        used += re.findall(r"^segkit ([a-z]+)", code, re.MULTILINE)
+        assert used
+        assert set(used) <= known
+
+
+def test_the_source_archive_names_what_is_there(repository):
+    text = (repository / "pyproject.toml").read_text()
+    listed = re.findall(r'"(/[\w./-]+)"', text.partition("targets.sdist]")[2].partition("[tool")[0])
+    assert "/CITATION.cff" in listed
+    assert all((repository / name[1:]).exists() for name in listed)

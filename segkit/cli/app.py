@@ -14,12 +14,17 @@ from segkit.cli.benchmark import benchmark
 from segkit.cli.bundle import bundle
 from segkit.cli.convert import convert
 from segkit.cli.demo import demo
+from segkit.cli.doctor import doctor
+from segkit.cli.edits import edits
 from segkit.cli.evaluate import evaluate
 from segkit.cli.fit import fit
+from segkit.cli.inspect import inspect
+from segkit.cli.pack import pack
 from segkit.cli.plot import plot
 from segkit.cli.prepare import prepare
 from segkit.cli.synth import synth
 from segkit.cli.talk import talk
+from segkit.cli.verify import verify
 from segkit.cli.weights import weights
 
 app = typer.Typer(
@@ -54,6 +59,7 @@ def root(
 
     Start with [bold]segkit demo[/bold]; then
     [bold]segkit talk --video me.mp4 --audio speech.wav --out out.mp4[/bold].
+    [bold]segkit --install-completion[/bold] lets the shell complete commands and options.
     """
 
 
@@ -65,13 +71,18 @@ def train(context: typer.Context) -> None:
 
 
 app.command("talk", rich_help_panel="Use")(talk)
+app.add_typer(edits, rich_help_panel="Use")
 app.command("fit", rich_help_panel="Use")(fit)
 app.command("demo", rich_help_panel="Use")(demo)
+app.command("verify", rich_help_panel="Use")(verify)
+app.command("doctor", rich_help_panel="Use")(doctor)
 app.command("evaluate", rich_help_panel="Use")(evaluate)
 app.add_typer(plot, rich_help_panel="Use")
 app.command("benchmark", rich_help_panel="Use")(benchmark)
 app.command("synth", rich_help_panel="Data and training")(synth)
 app.command("prepare", rich_help_panel="Data and training")(prepare)
+app.command("inspect", rich_help_panel="Data and training")(inspect)
+app.command("pack", rich_help_panel="Data and training")(pack)
 app.command("ablate", rich_help_panel="Data and training")(ablate)
 app.command("bundle", rich_help_panel="Data and training")(bundle)
 app.command(

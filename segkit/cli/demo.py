@@ -43,6 +43,10 @@ def demo(
             metavar="DIR",
         ),
     ] = Path("out/demo"),
+    no_credentials: Annotated[
+        bool,
+        typer.Option("--no-credentials", help="Do not say in the videos how they were made."),
+    ] = False,
 ) -> None:
     r"""Make a drawn person and a photograph talk, and edit them, in a minute or two on two cores.
 
@@ -56,7 +60,7 @@ def demo(
     started = time.monotonic()
     typer.echo("drawing a person and speaking the words ...")
     takes = prepare_takes(out / "material")
-    made = [(take, make_take(take, out)) for take in takes]
+    made = [(take, make_take(take, out, credentials=not no_credentials)) for take in takes]
     sheet = write_sheet(out, takes)
     report(made, sheet, seconds=time.monotonic() - started)
 
@@ -120,7 +124,7 @@ def prepare_takes(folder: Path) -> list[Take]:
     ]
 
 
-def make_take(take: Take, out: Path) -> Path:
+def make_take(take: Take, out: Path, *, credentials: bool) -> Path:
     """Make one video."""
     from segkit.talk.pipeline import talk
 
@@ -132,6 +136,7 @@ def make_take(take: Take, out: Path) -> Path:
         image=None if film else take.source,
         audio=take.audio,
         force=True,
+        credentials=credentials,
         **take.edits,
     )
     return path

@@ -10,6 +10,7 @@ import typer
 from segkit.cli.errors import require_file, require_free, user_errors
 
 _USE, _EDIT, _MORE = "Input and output", "Edits", "More"
+_CREDENTIALS = "Content Credentials (`segkit verify` reads them)"
 
 
 @user_errors()
@@ -61,12 +62,13 @@ def talk(
         ),
     ] = None,
     background: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--background",
             "-b",
-            help="Picture to put behind the person.",
-            metavar="IMG",
+            help="Put a picture, a looped video or a colour (#RRGGBB, navy) behind the person; "
+            "blur or blur:PIXELS blurs what is there.",
+            metavar="IMG|VIDEO|COLOUR|blur",
             rich_help_panel=_EDIT,
         ),
     ] = None,
@@ -74,8 +76,9 @@ def talk(
         list[str] | None,
         typer.Option(
             "--swap",
-            help="Give a region the look it has in another face; repeatable.",
-            metavar="REGION=IMG",
+            help="Give a region the look it has in another face, wholly or by STRENGTH (0..1); "
+            "repeatable.",
+            metavar="REGION=IMG[@STRENGTH]",
             rich_help_panel=_EDIT,
         ),
     ] = None,
@@ -83,8 +86,28 @@ def talk(
         list[str] | None,
         typer.Option(
             "--blink",
-            help="Close the eyes by AMOUNT (0..1) at SECONDS; repeatable.",
-            metavar="AMOUNT@SECONDS",
+            help="Blink by itself, or close the eyes by AMOUNT (0..1) at SECONDS; repeatable.",
+            metavar="auto|AMOUNT@SECONDS",
+            rich_help_panel=_EDIT,
+        ),
+    ] = None,
+    edits: Annotated[
+        Path | None,
+        typer.Option(
+            "--edits",
+            "-e",
+            help="Timeline of edits; see `segkit edits`.",
+            metavar="YAML|JSON",
+            rich_help_panel=_EDIT,
+        ),
+    ] = None,
+    mask_edit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask-edit",
+            help="Change masks by your own FUNCTION(labels, time_s, scheme); "
+            "this runs the file; repeatable.",
+            metavar="FILE.py:FUNCTION",
             rich_help_panel=_EDIT,
         ),
     ] = None,
@@ -116,6 +139,32 @@ def talk(
             "--device", help="cpu or cuda; default: a GPU if there is one.", rich_help_panel=_MORE
         ),
     ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate",
+            help="PEM chain that signs; default: one made here, which nobody vouches for.",
+            metavar="FILE",
+            rich_help_panel=_CREDENTIALS,
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            help="PEM file of the certificate's key.",
+            metavar="FILE",
+            rich_help_panel=_CREDENTIALS,
+        ),
+    ] = None,
+    no_credentials: Annotated[
+        bool,
+        typer.Option(
+            "--no-credentials",
+            help="Do not say in the video how it was made.",
+            rich_help_panel=_CREDENTIALS,
+        ),
+    ] = False,
     force: Annotated[
         bool,
         typer.Option("--force", help="Replace the output if it exists.", rich_help_panel=_MORE),
@@ -132,6 +181,8 @@ def talk(
     [bold]segkit talk -v me.mp4 -a speech.wav -o out.mp4 -b office.jpg
     --swap lip=ref.jpg --blink 0.8@2.0[/bold]
 
+    [bold]segkit talk -v me.mp4 -a speech.wav -o out.mp4 --edits edits.yaml[/bold]
+
     Regions: background, lip, eyebrows, eyes, hair, nose, skin, ears, neck,
     mouth, glasses, earrings.
     """
@@ -143,7 +194,10 @@ def talk(
         "--image": image,
         "--audio": audio,
         "--model": model,
-        "--background": background,
+        "--background": background_file(background),
+        "--edits": edits,
+        "--certificate": certificate,
+        "--key": key,
     }.items():
         if path is not None:
             require_file(path, option=option)
@@ -154,9 +208,19 @@ def talk(
     made = make(
         out=out, video=video, image=image, audio=audio, model=model, face=face,
         background=background, swaps=swap or (), blinks=blink or (),
+        mask_edits=mask_edit or (), edits=edits,
         on_short_video=on_short_video, parser=parser, device=device, force=force,
+        credentials=not no_credentials, certificate=certificate, key=key,
     )  # fmt: skip
     typer.echo(summary(out, made))
+
+
+def background_file(background: str | None) -> Path | None:
+    """Return the file that a background is; None for a colour's name, ``#RRGGBB`` or a blur."""
+    if background is None or background.startswith(("#", "blur:")) or background == "blur":
+        return None
+    path = Path(background)
+    return path if path.suffix or len(path.parts) > 1 or path.exists() else None
 
 
 def summary(out: Path, made: dict[str, Any]) -> str:
@@ -168,4 +232,6 @@ def summary(out: Path, made: dict[str, Any]) -> str:
     if made["passed_through"]:
         spans = ", ".join(f"{start:g}-{end:g} s" for start, end in made["passed_through"])
         line += f"\nno face was found at {spans}; those frames are as they were"
+    if made["signed"]:
+        line += f"\nit says how it was made: segkit verify {out}"
     return line

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.crop_labels import parse_crops
-from segkit.edits import swap
+from segkit.edits import Swap, swap
 from segkit.faces import (
     NoFaceError,
     SeveralFacesError,
@@ -24,6 +24,7 @@ from segkit.faces import (
 )
 from segkit.regions import RegionScheme, one_hot
 from segkit.talk.bundle import Bundle
+from segkit.talk.looks import Donor
 from segkit.talk.masks import shrunk
 from segkit.talk.sources import read_picture
 
@@ -131,67 +132,44 @@ def encode_styles(
     return encoder.to_codes(vectors), seen
 
 
-@dataclass(frozen=True)
-class Swap:
-    """One region to take from another picture.
-
-    Args:
-        region: its name in the scheme.
-        picture: path of the donor.
-    """
-
-    region: str
-    picture: Path
-
-    @classmethod
-    def parse(cls, text: str, scheme: RegionScheme) -> Swap:
-        """Read ``REGION=PICTURE``, such as ``lips=ref.jpg``; singular and plural both do.
-
-        Raises:
-            ValueError: another form.
-            KeyError: an unknown region.
-            FileNotFoundError: no such picture.
-        """
-        name, separator, path = text.partition("=")
-        if not separator or not name or not path:
-            raise ValueError(f"swap: expected REGION=PICTURE such as lips=ref.jpg, got {text!r}")
-        wanted = name.strip().lower()
-        forms = (wanted, wanted.removesuffix("s"), f"{wanted}s")
-        region = next((form for form in forms if form in scheme.regions), None)
-        if region is None:
-            scheme.index(wanted)
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"swap {text!r}: picture {path} not found")
-        assert region is not None
-        return cls(region, Path(path))
-
-
-def with_swaps(
-    identity: Identity,
-    swaps: Sequence[Swap],
-    bundle: Bundle,
-    parser: nn.Module,
-    device: torch.device,
-) -> Identity:
-    """Give regions of a person the look they have in other pictures.
+def donors_of(
+    swaps: Sequence[Swap], bundle: Bundle, parser: nn.Module, device: torch.device
+) -> list[Donor]:
+    """Encode the pictures that regions are to be taken from, each once.
 
     Raises:
         NoFaceError: a picture without a face, or without the region that is to be taken from it.
         SeveralFacesError: a picture with several faces.
     """
-    styles = identity.styles
+    known: dict[Path, Identity] = {}
+    donors = []
     for item in swaps:
         try:
-            donor = identity_of_picture(bundle, parser, item.picture, device)
+            if item.picture not in known:
+                known[item.picture] = identity_of_picture(bundle, parser, item.picture, device)
         except (NoFaceError, SeveralFacesError) as error:
             raise type(error)(f"swap {item.region}={item.picture}: {error}") from error
+        donor = known[item.picture]
         if not bool(donor.presence[bundle.scheme.index(item.region)]):
             raise NoFaceError(
                 f"swap {item.region}={item.picture}: the picture shows no {item.region}, "
                 "or too little to encode it; give another one"
             )
+        donors.append(Donor(item, donor.styles, donor.presence))
+    return donors
+
+
+def with_swaps(identity: Identity, donors: Sequence[Donor], scheme: RegionScheme) -> Identity:
+    """Give regions of a person the look they have in other pictures, for the whole video."""
+    styles = identity.styles
+    for donor in donors:
         styles = swap(
-            styles, donor.styles, [item.region], presence=donor.presence[None], scheme=bundle.scheme
+            styles,
+            donor.styles,
+            [donor.swap.region],
+            presence=donor.presence[None],
+            strength=donor.swap.strength,
+            scheme=scheme,
         )
     return Identity(styles, identity.presence, identity.reference_labels)
 

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from segkit.audio import load_audio
 from segkit.contracts import FPS, SAMPLE_RATE
-from segkit.edits import BlinkSchedule
+from segkit.edits import BlinkSchedule, EditPlan, Swap, merged, parse_options, read_edits
 from segkit.parser_choice import build_parser
-from segkit.talk.bundle import Bundle, check_writable, load_bundle
-from segkit.talk.identity import Swap
-from segkit.talk.sources import ON_SHORT_VIDEO, FilmSource, PictureSource, read_picture
+from segkit.provenance import Certificate, chosen_certificate
+from segkit.regions import RegionScheme
+from segkit.talk.backdrop import Backdrop, open_backdrop
+from segkit.talk.bundle import Bundle, builtin_bundle_path, check_writable, load_bundle
+from segkit.talk.mask_edits import TimedMask, load_masks
+from segkit.talk.sources import ON_SHORT_VIDEO, FilmSource, PictureSource
 from segkit.video import MediaError
 
 
@@ -34,12 +36,16 @@ class Job:
         waveform: ``N``, the speech at 16 kHz.
         sound: file whose sound track the output gets.
         duration_s: length of the output; None is the film's own.
-        background: uint8 RGB picture to put behind the person.
+        background: what to put behind the person.
         swaps: regions from other pictures.
         blinks: when the eyes close.
+        masks: the user's functions on masks.
         face: which face.
         on_short_video: one of ``ON_SHORT_VIDEO``.
         batch_size: frames per step.
+        model_file: where the bundle was read; None if it never was.
+        plan: all edits as they were asked for.
+        certificate: what signs the output; None leaves it without credentials.
     """
 
     source: FilmSource | PictureSource
@@ -50,12 +56,16 @@ class Job:
     waveform: Tensor
     sound: Path
     duration_s: float | None
-    background: np.ndarray | None
+    background: Backdrop | None
     swaps: list[Swap]
     blinks: BlinkSchedule
+    masks: list[TimedMask]
     face: int | None
     on_short_video: str
     batch_size: int
+    model_file: Path | None
+    plan: EditPlan
+    certificate: Certificate | None
 
 
 def prepare_job(
@@ -69,11 +79,16 @@ def prepare_job(
     background: str | Path | None,
     swaps: Sequence[str],
     blinks: Sequence[str],
+    mask_edits: Sequence[str],
+    edits: str | Path | EditPlan | None,
     on_short_video: str,
     parser: str | Path | nn.Module | dict[str, Any] | None,
     batch_size: int,
     device: str | None,
     force: bool,
+    credentials: bool = True,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
 ) -> Job:
     """Check and load all inputs; the arguments and errors are those of `talk`."""
     given = video if video is not None else image
@@ -86,10 +101,16 @@ def prepare_job(
         raise ValueError(f"on_short_video: expected one of {known}, got {on_short_video!r}")
     out = Path(out)
     check_writable(out, force=force)
-    _refuse_input_as_output(out, (given, audio, background))
-    schedule = BlinkSchedule.parse(blinks)
+    signs = chosen_certificate(
+        credentials=credentials, certificate=certificate, key=key, suffix=out.suffix
+    )
     bundle = model if isinstance(model, Bundle) else load_bundle(model)
-    chosen = [Swap.parse(text, bundle.scheme) for text in swaps]
+    options = parse_options(
+        swaps=swaps, blinks=blinks, background=background, masks=mask_edits, scheme=bundle.scheme
+    )
+    plan = _with_edits(options, edits, bundle.scheme)
+    edit_file = None if isinstance(edits, EditPlan) else edits
+    _refuse_input_as_output(out, (given, audio, edit_file, *plan.files()))
     source = FilmSource(given) if video is not None else PictureSource(given)
     if audio is None and not source.has_audio:
         raise MediaError(f"{given} has no sound; give the speech with --audio")
@@ -109,13 +130,40 @@ def prepare_job(
         waveform=waveform,
         sound=sound,
         duration_s=None if audio is None else len(waveform) / SAMPLE_RATE,
-        background=None if background is None else read_picture(background),
-        swaps=chosen,
-        blinks=schedule,
+        background=open_backdrop(plan.background),
+        swaps=list(plan.swaps),
+        blinks=plan.schedule(_duration_s(source, waveform)),
+        masks=load_masks(plan.masks),
         face=face,
         on_short_video=on_short_video,
         batch_size=batch_size,
+        model_file=_model_file(model),
+        plan=plan,
+        certificate=signs,
     )
+
+
+def _with_edits(
+    options: EditPlan, edits: str | Path | EditPlan | None, scheme: RegionScheme
+) -> EditPlan:
+    """Put an edit file and the options beside it together."""
+    if edits is None:
+        return options
+    if isinstance(edits, EditPlan):
+        return merged(edits, options, names=("the plan", "the options"))
+    return merged(read_edits(edits, scheme=scheme), options, names=(str(edits), "the options"))
+
+
+def _duration_s(source: FilmSource | PictureSource, waveform: Tensor) -> float:
+    """Return a length that the output does not exceed; a film's own may be unknown."""
+    shown_s = source.duration_s if isinstance(source, FilmSource) else 0.0
+    return max(shown_s, len(waveform) / SAMPLE_RATE)
+
+
+def _model_file(model: str | Path | Bundle | None) -> Path | None:
+    if isinstance(model, Bundle):
+        return None
+    return builtin_bundle_path() if model is None else Path(model)
 
 
 def _refuse_input_as_output(out: Path, inputs: Sequence[str | Path | None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,23 @@ import torch
 from torch import nn
 
 from segkit.contracts import SAMPLE_RATE
-from segkit.edits import composite
+from segkit.edits import EditPlan
 from segkit.faces import FaceTrack, apply_transform, crop_transforms, track_face
 from segkit.progress import counted, progress_bars
+from segkit.provenance import add_credentials, statement_of
 from segkit.talk.bundle import Bundle
+from segkit.talk.finishing import Finisher
 from segkit.talk.identity import (
     Identity,
     crops_of,
+    donors_of,
     identity_of_crops,
     identity_of_person,
     reference_frames,
     with_swaps,
 )
 from segkit.talk.job import Job, prepare_job
-from segkit.talk.matte import PersonMatte
-from segkit.talk.paste import lay_over
+from segkit.talk.looks import Donor, Looks
 from segkit.talk.sources import FilmSource, PictureSource
 from segkit.talk.speech import Speech, embed_speech
 from segkit.talk.stopwatch import Stopwatch
@@ -47,6 +49,8 @@ def talk(
     background: str | Path | None = None,
     swaps: Sequence[str] = (),
     blinks: Sequence[str] = (),
+    mask_edits: Sequence[str] = (),
+    edits: str | Path | EditPlan | None = None,
     on_short_video: str = "pingpong",
     parser: str | Path | nn.Module | dict[str, Any] | None = None,
     batch_size: int = 8,
@@ -54,6 +58,9 @@ def talk(
     device: str | None = None,
     force: bool = False,
     progress: bool = True,
+    credentials: bool = True,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
 ) -> dict[str, Any]:
     """Make a face say something.
 
@@ -66,9 +73,13 @@ def talk(
         model: a bundle or its path; None takes the built-in one.
         face: which face, counted from left to right in the first frame with faces; None takes the
             only or largest one.
-        background: picture to put behind the person.
-        swaps: ``REGION=PICTURE`` texts; the region takes its look from the picture.
-        blinks: ``AMOUNT@SECONDS`` texts; amount 1 closes the eyes.
+        background: what to put behind the person: a picture, a film, a colour, or ``"blur"``, see
+            `parse_background`.
+        swaps: ``REGION=PICTURE`` or ``REGION=PICTURE@STRENGTH`` texts; the region takes its look
+            from the picture.
+        blinks: ``AMOUNT@SECONDS`` texts; amount 1 closes the eyes; ``auto`` blinks by itself.
+        mask_edits: ``FILE.py:FUNCTION`` texts; the functions, which are run, change the masks.
+        edits: an edit file or a plan; the four above add to it.
         on_short_video: when the speech is longer than the film: ``"pingpong"``, ``"loop"``,
             ``"freeze"`` or ``"stop"``.
         parser: labels the face, see `build_parser`; None takes `MeshParser`.
@@ -77,10 +88,13 @@ def talk(
         device: such as ``"cpu"``; None takes a GPU where there is one.
         force: replace an existing output.
         progress: show progress bars.
+        credentials: let the output say, signed, how it was made (C2PA; .mp4, .m4v and .mov).
+        certificate: PEM chain that signs; None takes one made on this computer.
+        key: PEM file of its private key.
 
     Returns:
         A report: ``frames``, ``fps``, ``width``, ``height``, ``passed_through`` (ranges in seconds
-        without a face, shown as they were), ``seconds`` per stage and in ``total``,
+        without a face, shown as they were), ``signed``, ``seconds`` per stage and in ``total``,
         ``peak_memory_mb`` of the process.
 
     Raises:
@@ -101,11 +115,16 @@ def talk(
         background=background,
         swaps=swaps,
         blinks=blinks,
+        mask_edits=mask_edits,
+        edits=edits,
         on_short_video=on_short_video,
         parser=parser,
         batch_size=batch_size,
         device=device,
         force=force,
+        credentials=credentials,
+        certificate=certificate,
+        key=key,
     )
     watch = Stopwatch()
     with progress_bars(show=progress) as bars, torch.no_grad():
@@ -113,12 +132,15 @@ def talk(
             track = _track(job, bars)
             transforms = crop_transforms(track, job.bundle.size, fps=float(job.source.fps))
         with watch.stage("identity"):
+            donors = donors_of(job.swaps, job.bundle, job.parser, job.device)
             identity = _identity(job, track, transforms)
         with watch.stage("speech"):
             speech = embed_speech(job.bundle.modules["audio_encoder"], job.waveform.to(job.device))
         placement = Placement(transforms, track.valid, track.landmarks)
         total = job.source.num_played(job.duration_s, job.on_short_video)
-        shots = counted(_shots(job, placement, identity, speech, watch), bars, "talk ", total)
+        shots = counted(
+            _shots(job, placement, identity, donors, speech, watch), bars, "talk ", total
+        )
         passed = _write(job, shots, watch, crf=crf, force=force)
     seconds = {name: round(value, 3) for name, value in watch.seconds.items()}
     return {
@@ -127,6 +149,7 @@ def talk(
         "width": job.source.width,
         "height": job.source.height,
         "passed_through": passed.ranges(float(1 / job.source.fps)),
+        "signed": passed.signed,
         "seconds": {**seconds, "total": round(time.perf_counter() - begun, 3)},
         "peak_memory_mb": _peak_memory_mb(),
     }
@@ -151,11 +174,16 @@ def _identity(job: Job, track: FaceTrack, transforms: np.ndarray) -> Identity:
         crops = crops_of(job.source.frames(), wanted, transforms, job.bundle.size)
         landmarks = [apply_transform(transforms[index], track.landmarks[index]) for index in wanted]
         identity = identity_of_crops(job.bundle, job.parser, crops, landmarks, job.device)
-    return with_swaps(identity, job.swaps, job.bundle, job.parser, job.device)
+    return identity
 
 
 def _shots(
-    job: Job, placement: Placement, identity: Identity, speech: Speech, watch: Stopwatch
+    job: Job,
+    placement: Placement,
+    identity: Identity,
+    donors: list[Donor],
+    speech: Speech,
+    watch: Stopwatch,
 ) -> Iterator[Shot]:
     """Second pass: every stage pulls a few frames from the one before."""
     size = job.batch_size
@@ -164,13 +192,24 @@ def _shots(
         parsed(cropped(played, placement, job.bundle.size), placement, job.parser), "parse"
     )
     shots = watch.over(speaking(shots, job.bundle, identity, speech, batch_size=size), "masks")
-    swapped = [item.region for item in job.swaps]
-    return watch.over(
-        drawn(
-            voted(shots), job.bundle, identity, blinks=job.blinks, swapped=swapped, batch_size=size
-        ),
-        "faces",
+    lasting = [donor for donor in donors if donor.swap.span.is_whole]
+    looks = Looks(
+        job.bundle.modules["generator"],
+        with_swaps(identity, lasting, job.bundle.scheme).styles,
+        timed=[donor for donor in donors if donor not in lasting],
+        scheme=job.bundle.scheme,
     )
+    edited = drawn(
+        voted(shots),
+        job.bundle,
+        identity,
+        blinks=job.blinks,
+        swapped=[donor.swap.region for donor in lasting if donor.swap.strength > 0],
+        masks=job.masks,
+        looks=looks,
+        batch_size=size,
+    )
+    return watch.over(edited, "faces")
 
 
 class _Passed:
@@ -178,6 +217,7 @@ class _Passed:
 
     def __init__(self) -> None:
         self.num_frames = 0
+        self.signed = False
         self._times_s: list[float] = []
 
     def add(self, shot: Shot) -> None:
@@ -198,7 +238,7 @@ class _Passed:
 
 def _write(job: Job, shots: Iterator[Shot], watch: Stopwatch, *, crf: int, force: bool) -> _Passed:
     passed = _Passed()
-    matte = None if job.background is None else PersonMatte(scheme=job.bundle.scheme)
+    finished = Finisher(job.background, scheme=job.bundle.scheme)
     cut = job.on_short_video == "stop" and job.duration_s is not None
     sound: dict[str, Any] = (
         {"waveform": job.waveform[: _stop_sample(job)]} if cut else {"audio_from": job.sound}
@@ -211,15 +251,27 @@ def _write(job: Job, shots: Iterator[Shot], watch: Stopwatch, *, crf: int, force
         fps=source.fps,
         crf=crf,
         force=force,
+        finish=_signing(job, passed, watch),
         **sound,
     ) as writer:
         for shot in shots:
             with watch.stage("paste"):
-                frame = _finished(shot, job, matte)
+                frame = finished(shot)
             with watch.stage("encode"):
                 writer.write(frame, shot.time_s)
             passed.add(shot)
     return passed
+
+
+def _signing(job: Job, passed: _Passed, watch: Stopwatch) -> Callable[[Path], None]:
+    def sign(path: Path) -> None:
+        ranges = passed.ranges(float(1 / job.source.fps))
+        with watch.stage("sign"):
+            passed.signed = add_credentials(
+                path, statement=lambda: statement_of(job, ranges), certificate=job.certificate
+            )
+
+    return sign
 
 
 def _stop_sample(job: Job) -> int:
@@ -229,31 +281,6 @@ def _stop_sample(job: Job) -> int:
         else np.inf
     )
     return int(min(last_s, job.duration_s or np.inf) * SAMPLE_RATE)
-
-
-def _finished(shot: Shot, job: Job, matte: PersonMatte | None) -> np.ndarray:
-    frame = shot.frame
-    if shot.generated is not None:
-        assert shot.crop is not None
-        assert shot.transform is not None
-        assert shot.labels is not None
-        assert shot.spoken is not None
-        frame = lay_over(
-            frame,
-            crop=shot.crop,
-            generated=shot.generated,
-            transform=shot.transform,
-            source_labels=shot.labels,
-            spoken_labels=shot.spoken,
-            edited=shot.edited,
-            scheme=job.bundle.scheme,
-        )
-    if matte is None or job.background is None:
-        return frame
-    labels = shot.spoken if shot.spoken is not None else shot.labels
-    return composite(
-        frame, job.background, matte(shot.frame, labels=labels, transform=shot.transform)
-    )
 
 
 def _peak_memory_mb() -> float:

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from segkit.crop_labels import batched, parse_crops
-from segkit.edits import BlinkSchedule, blink
+from segkit.edits import BlinkSchedule, blink, changed_regions
 from segkit.faces import apply_transform, warp_crop
 from segkit.halves import pose_of
 from segkit.regions import RegionScheme, one_hot
 from segkit.talk.bundle import Bundle
 from segkit.talk.identity import Identity
+from segkit.talk.looks import Looks
+from segkit.talk.mask_edits import TimedMask
 from segkit.talk.masks import compose_labels, shrunk, to_pixels
 from segkit.talk.sources import Played
 from segkit.talk.speech import Speech
@@ -43,6 +45,7 @@ class Shot:
         spoken: ``S S`` uint8, of the generated crop.
         generated: uint8 RGB ``S S 3``.
         edited: regions covered beyond the lower face.
+        fading: such regions that show only in part, and how much, in (0, 1).
     """
 
     frame: np.ndarray
@@ -54,6 +57,7 @@ class Shot:
     spoken: np.ndarray | None = None
     generated: np.ndarray | None = None
     edited: tuple[str, ...] = field(default=())
+    fading: tuple[tuple[str, float], ...] = field(default=())
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,36 +168,64 @@ def drawn(
     *,
     blinks: BlinkSchedule,
     swapped: Sequence[str],
+    masks: Sequence[TimedMask] = (),
+    looks: Looks | None = None,
     batch_size: int,
 ) -> Iterator[Shot]:
-    """Edit the masks and generate the faces (SGI); the styles are prepared once."""
-    generator = bundle.modules["generator"]
-    # Per-identity work, where the generator offers it apart from the drawing.
-    prepared = generator.prepare(identity.styles) if hasattr(generator, "prepare") else None  # type: ignore[operator]
+    """Edit the masks and generate the faces (SGI).
+
+    Args:
+        shots: with logits where there is a face.
+        bundle: the model.
+        identity: the person.
+        blinks: when the eyes close.
+        swapped: regions whose codes are another's from beginning to end.
+        masks: the user's functions, called in this order before the eyes blink.
+        looks: style codes over time; None takes those of the identity for all frames.
+        batch_size: frames per step.
+    """
+    if looks is None:
+        generator, scheme = bundle.modules["generator"], bundle.scheme
+        looks = Looks(generator, identity.styles, timed=(), scheme=scheme)
     for batch in batched(shots, batch_size):
         faces = [shot for shot in batch if shot.logits is not None]
         for shot in faces:
-            finish_labels(shot, bundle.scheme, closing=blinks.amount_at(shot.time_s))
-            shot.edited = (*swapped, *(("eyes",) if blinks.amount_at(shot.time_s) > 0 else ()))
-        if faces:
-            labels = _stacked(shot.spoken for shot in faces)
-            mask = one_hot(labels.to(identity.styles.device), len(bundle.scheme))
-            if prepared is not None:
-                images = generator.render(prepared, mask)  # type: ignore[operator]
-            else:
-                images = generator(identity.styles.expand(len(mask), -1, -1, -1), mask)
-            for shot, image in zip(faces, to_pixels(images), strict=True):
+            closing = blinks.amount_at(shot.time_s)
+            remade = finish_labels(shot, bundle.scheme, closing=closing, masks=masks)
+            timed = looks.levels(looks.state_at(shot.time_s))
+            settled = [region for region, level in timed if level == 1]
+            shot.edited = tuple(dict.fromkeys([*swapped, *settled, *remade]))
+            shot.fading = tuple(item for item in timed if item[0] not in shot.edited)
+        for state, run in itertools.groupby(faces, lambda shot: looks.state_at(shot.time_s)):
+            alike = list(run)
+            labels = _stacked(shot.spoken for shot in alike).to(identity.styles.device)
+            images = looks.draw(state, one_hot(labels, len(bundle.scheme)))
+            for shot, image in zip(alike, to_pixels(images), strict=True):
                 shot.generated = image
         yield from batch
 
 
-def finish_labels(shot: Shot, scheme: RegionScheme, *, closing: float) -> None:
-    """Put the spoken lower half under the source's upper half, and let the eyes blink."""
+def finish_labels(
+    shot: Shot, scheme: RegionScheme, *, closing: float, masks: Sequence[TimedMask] = ()
+) -> tuple[str, ...]:
+    """Put the spoken lower half under the source's upper half, edit it, and let the eyes blink.
+
+    Returns:
+        The regions that the edits changed.
+    """
     assert shot.labels is not None
     assert shot.logits is not None
     spoken = compose_labels(shot.labels, shot.logits, scheme)
-    shot.spoken = blink(spoken, closing, scheme=scheme) if closing > 0 else spoken
-    shot.logits = None
+    changed: tuple[str, ...] = ()
+    for mask in masks:
+        edited = mask(spoken, shot.time_s, scheme)
+        changed += changed_regions(spoken, edited, scheme=scheme)
+        spoken = edited
+    if closing > 0:
+        spoken = blink(spoken, closing, scheme=scheme)
+        changed += tuple(name for name in scheme.regions if name.endswith(("eyes", "_eye")))
+    shot.spoken, shot.logits = spoken, None
+    return changed
 
 
 def _stacked(maps: Iterable[np.ndarray | None]) -> Tensor:

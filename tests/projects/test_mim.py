@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from segkit.mim_download import wants_config
 from segkit.mim_entry import launch_command, main, with_package
 
 REPOSITORY = Path(__file__).parents[2]
@@ -119,3 +120,55 @@ def test_failure_is_the_scripts_own_line(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(mim, "cli", cli)
     monkeypatch.setattr(sys, "argv", ["mim", "train"])
     assert main() == 2
+
+
+def test_openmim_finds_the_models_and_no_weights() -> None:
+    search = pytest.importorskip(
+        "mim.commands.search", reason="needs openmim: pip install 'segkit[mim]'"
+    )
+    from modelindex.load_model_index import load
+
+    table = search.convert2df(load(str(REPOSITORY / "model-index.yml")))
+    assert "weight" not in table.columns
+    assert table.loc["tsg_tiny", "training_data"] == "synthetic clips"
+    assert table.loc["tsg", "training_data"] == "talking films"
+    assert table.loc["wav2lip", "model"] == "wav2lip"
+    assert table.loc["wav2lip", "paper"] != table.loc["tsg", "paper"]
+    (found,) = search.filter_by_configs(table, ["sgi_e4s"]).index
+    assert found == "sgi_e4s"
+
+
+def test_mim_download_writes_the_whole_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from segkit.engine.config import load_config
+
+    words = ["mim", "download", "segkit", "--config", "no_syncnet_tiny", "--dest", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", words)
+    assert main() == 0
+    assert main() == 0  # the same file again is no quarrel
+    assert "no weights are published" in capsys.readouterr().out
+    written = tmp_path / "no_syncnet_tiny.py"
+    assert [path.name for path in tmp_path.iterdir()] == [written.name]
+    assert load_config(str(written)).pretty_text == load_config("no_syncnet_tiny").pretty_text
+
+    written.write_text("mine = 1")
+    assert main() == 2
+    assert written.read_text() == "mine = 1"
+    monkeypatch.setattr(sys, "argv", [*words[:4], "no_such_config", "--dest", str(tmp_path)])
+    assert main() == 2
+    assert "no_such_config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "ours"),
+    [
+        ("download segkit --config tsg", True),
+        ("download segkit", False),
+        ("download segkit --dataset voc", False),
+        ("download mmagic --config tsg", False),
+        ("download segkit --config tsg --help", False),
+    ],
+)
+def test_only_configs_of_segkit_are_answered_here(line: str, ours: bool) -> None:
+    assert wants_config(line.split()) == ours

@@ -1,4 +1,4 @@
-"""`segkit evaluate`: of videos and of models; what cannot be measured is said, with an exit code."""
+"""`segkit evaluate`: of videos and of models; what cannot be measured is said."""
 
 import json
 

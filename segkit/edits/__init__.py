@@ -1,0 +1,62 @@
+"""Edits: pure functions on label maps, style codes and pictures, none of which sees another.
+
+`swap`, `blink`, `composite` and their like change values. A plan says what to change when; it comes
+from an edit file (`read_edits`), from options (`parse_options`), or from both (`merged`).
+"""
+
+from segkit.edits.blinks import BlinkSchedule, automatic_blinks
+from segkit.edits.compositing import (
+    blurred_background,
+    composite,
+    cover,
+    foreground_colours,
+    soft_matte,
+)
+from segkit.edits.edit_file import read_edits
+from segkit.edits.edit_text import EXAMPLE, edits_text
+from segkit.edits.eyelids import blink
+from segkit.edits.marked import EditFileError
+from segkit.edits.mask_functions import MaskFunction, changed_regions, edit_mask, load_function
+from segkit.edits.options import parse_background, parse_colour, parse_options, parse_swap
+from segkit.edits.plan import (
+    AutomaticBlinks,
+    Background,
+    EditPlan,
+    MaskEdit,
+    Span,
+    Swap,
+    merged,
+)
+from segkit.edits.styles import interpolate, swap
+
+__all__ = [
+    "EXAMPLE",
+    "AutomaticBlinks",
+    "Background",
+    "BlinkSchedule",
+    "EditFileError",
+    "EditPlan",
+    "MaskEdit",
+    "MaskFunction",
+    "Span",
+    "Swap",
+    "automatic_blinks",
+    "blink",
+    "blurred_background",
+    "changed_regions",
+    "composite",
+    "cover",
+    "edit_mask",
+    "edits_text",
+    "foreground_colours",
+    "interpolate",
+    "load_function",
+    "merged",
+    "parse_background",
+    "parse_colour",
+    "parse_options",
+    "parse_swap",
+    "read_edits",
+    "soft_matte",
+    "swap",
+]
