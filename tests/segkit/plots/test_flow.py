@@ -73,7 +73,7 @@ def test_the_picture_holds_what_flowed(material):
 
 def test_a_donor_without_the_region(tiny_bundle):
     picture = portrait(990_007, size=160)[0]
-    with pytest.raises(ValueError, match="a face that shows earrings"):
+    with pytest.raises(ValueError, match="a face that shows enough earrings"):
         flow_material(
             tiny_bundle, build_parser(None), picture=picture, waveform=torch.zeros(640),
             donor=picture, region="earrings",
