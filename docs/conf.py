@@ -9,4 +9,5 @@ release = __version__
 extensions = ["myst_nb"]
 html_theme = "furo"
 exclude_patterns = ["_build"]
+myst_heading_anchors = 3
 nb_execution_mode = "off"
