@@ -34,7 +34,7 @@ _UNIT: dict[str, str] = {
 def convert_e4s(checkpoint: Checkpoint) -> Parts:
     """Convert the network, of any size of image and number of regions.
 
-    The generator gets ``region_conv="bbox"``, which equals E4S' loop. A file for K = 17 holds 18
+    The generator gets ``region_conv="exact"``, which equals E4S' loop. A file for K = 17 holds 18
     codes whatever its size; those of layers that a smaller generator lacks are left out.
     """
     state = checkpoint.state(containers=("state_dict", "state_dict_ema"), prefixes=("module.",))
@@ -60,7 +60,7 @@ def convert_e4s(checkpoint: Checkpoint) -> Parts:
         prefix="G.",
         num_regions=num_regions,
         num_masked_layers=masked,
-        region_conv="bbox",
+        region_conv="exact",
     )
     stored = "latent_avg" in checkpoint.top
     mapping = None if stored else mapping_part(state, layout=ROSINALITY, prefix="G.")

@@ -51,7 +51,7 @@ class RegionStyleGAN2(nn.Module):
         num_masked_layers: K, odd: layers below K take the code of the pixel's region, the rest the
             code of region 0. 17 masks every layer. Paper: not given; ours: 13, as E4S.
         region_conv: ``"spatial"`` (one convolution per layer, for training of our own), or for E4S
-            weights ``"bbox"`` or ``"loop"`` (the same result, several times slower).
+            weights ``"exact"`` (or another form of the same result, see `RegionModulatedConv2d`).
         mask_mode: how the mask is brought to each layer's size, ``"nearest"`` or ``"area"``;
             ``"area"`` gives soft borders that do not flicker, and only suits ``"spatial"``.
         random_noise: draw new noise at every call in training; otherwise the stored noise is used.

@@ -24,5 +24,5 @@ model.region_encoder = dict(
     num_coded_layers=13,
 )
 model.generator.weights = e4s
-model.generator.region_conv = "bbox"
+model.generator.region_conv = "exact"
 model.discriminator.weights = e4s

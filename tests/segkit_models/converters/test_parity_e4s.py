@@ -287,7 +287,7 @@ def test_a_larger_file_starts_a_smaller_pair(tmp_path, coded):
         style_dim=STYLE_DIM,
         channels=CHANNELS[:2],
         num_masked_layers=17 if coded == 18 else coded,
-        region_conv="bbox",
+        region_conv="exact",
     )
     masked = 17 if coded == 18 else coded
     _, layers = reference_stylegan2.generate(flat(file), styles[0], mask[0], masked, prefix="G.")

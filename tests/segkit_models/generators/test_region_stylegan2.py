@@ -40,7 +40,7 @@ def styles(batch=2, num_layers=NUM_LAYERS, num_regions=NUM_REGIONS):
     return torch.randn(batch, num_regions, num_layers, STYLE_DIM)
 
 
-@pytest.mark.parametrize("form", ["spatial", "bbox", "loop"])
+@pytest.mark.parametrize("form", ["spatial", "exact", "bbox", "loop"])
 def test_equal_codes_for_all_regions_are_plain_stylegan2(form):
     generator = make(region_conv=form)
     plain = make(num_regions=1)
@@ -63,7 +63,7 @@ def test_renaming_the_regions_changes_nothing(form, mode):
     )
 
 
-@pytest.mark.parametrize("form", ["spatial", "bbox", "loop"])
+@pytest.mark.parametrize("form", ["spatial", "exact", "bbox", "loop"])
 def test_code_of_an_absent_region_has_no_effect(form):
     generator = make(region_conv=form)
     codes, mask = styles().requires_grad_(), one_hot(labels(num_regions=3))
@@ -73,10 +73,11 @@ def test_code_of_an_absent_region_has_no_effect(form):
 
 
 @pytest.mark.parametrize("masked", [3, 17])
-def test_boxes_draw_the_image_of_the_loop(masked):
-    boxes, loop = (make(region_conv=form, num_masked_layers=masked) for form in ("bbox", "loop"))
+@pytest.mark.parametrize("form", ["exact", "hybrid", "taps", "bbox"])
+def test_exact_forms_draw_the_image_of_the_loop(masked, form):
+    exact, loop = (make(region_conv=each, num_masked_layers=masked) for each in (form, "loop"))
     codes, mask = styles(), one_hot(labels(side=32))
-    torch.testing.assert_close(boxes(codes, mask), loop(codes, mask), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(exact(codes, mask), loop(codes, mask), atol=1e-5, rtol=1e-4)
 
 
 def test_spatial_is_the_loop_for_a_single_region():

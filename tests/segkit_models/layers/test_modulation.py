@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from segkit_models.layers.fir import blur
-from segkit_models.layers.modulation import RegionModulatedConv2d, paint, region_boxes
+from segkit_models.layers.modulation import REGION_CONVS, RegionModulatedConv2d, paint
+from segkit_models.layers.region_forms import region_boxes
 
 NO_OFFSET = torch.zeros(())
 
@@ -37,7 +38,7 @@ def make(*, up=False, form="spatial", kernel_size=3, demodulate=True):
 
 
 @pytest.mark.parametrize("up", [False, True])
-@pytest.mark.parametrize("form", ["spatial", "bbox", "loop"])
+@pytest.mark.parametrize("form", REGION_CONVS)
 def test_one_region_is_plain_stylegan2(up, form):
     layer = make(up=up, form=form)
     x, codes = torch.randn(2, 6, 8, 8), torch.randn(2, 1, 4)
@@ -55,7 +56,7 @@ def test_one_region_is_plain_stylegan2(up, form):
 
 
 @pytest.mark.parametrize("up", [False, True])
-@pytest.mark.parametrize("form", ["bbox", "loop"])
+@pytest.mark.parametrize("form", [form for form in REGION_CONVS if form != "spatial"])
 def test_loop_takes_every_pixel_from_the_convolution_of_its_own_region(up, form):
     layer = make(up=up, form=form)
     side = 16 if up else 8
@@ -99,6 +100,55 @@ def test_boxes_are_the_loop_for_any_mask(seed, height, width, up, soft, shared):
         found.append((y, *gradients))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    form=st.sampled_from(["exact", "hybrid", "taps"]),
+    up=st.booleans(),
+    shared=st.booleans(),
+    blobs=st.booleans(),
+)
+def test_forms_for_one_hot_masks_are_the_loop(seed, height, width, form, up, shared, blobs):
+    one, loop = make(up=up, form=form), make(up=up, form="loop")
+    torch.manual_seed(seed)
+    size = (height * 2, width * 2) if up else (height, width)
+    labels = torch.randint(5, (2, *size))
+    if blobs:  # large regions, so that most windows see one only
+        labels = torch.zeros_like(labels)
+        labels[:, size[0] // 2 :, size[1] // 3 :] = 3
+    mask = one_hot(labels, 5)
+    x = torch.randn(2, 6, height, width, requires_grad=True)
+    codes = torch.randn(1 if shared else 2, 5, 4, requires_grad=True)
+    mask_in = mask[..., ::2, ::2] if up else mask
+    weights = torch.randn(2, 5, *size)
+    found = []
+    for layer in (one, loop):
+        y = layer(x, layer.table(codes), mask_in, mask, offset=torch.ones(5, 1, 1))
+        found.append((y, *torch.autograd.grad((y * weights).sum(), (x, codes, layer.weight))))
+    for ours, expected in zip(*found, strict=True):
+        scale = max(float(expected.detach().abs().max()), 1.0)
+        torch.testing.assert_close(ours / scale, expected / scale, atol=1e-5, rtol=0)
+
+
+def test_soft_masks_are_refused_by_forms_that_need_hard_ones_and_taken_by_exact():
+    x, codes, soft = (
+        torch.randn(1, 6, 4, 4),
+        torch.randn(1, 3, 4),
+        torch.rand(1, 3, 4, 4).softmax(1),
+    )
+    found = {}
+    for form in ("exact", "loop"):
+        layer = make(form=form)
+        found[form] = layer(x, layer.table(codes), soft, soft, offset=NO_OFFSET)
+    torch.testing.assert_close(found["exact"], found["loop"], atol=1e-5, rtol=1e-5)
+    for form in ("hybrid", "taps"):
+        layer = make(form=form)
+        with pytest.raises(ValueError, match=r"one-hot mask.*use region_conv="):
+            layer(x, layer.table(codes), soft, soft, offset=NO_OFFSET)
 
 
 def test_boxes_are_the_smallest_rectangles_of_the_regions_that_are_there():
@@ -174,6 +224,6 @@ def test_autocast_keeps_the_half_precision():
 
 def test_scale_is_the_fan_in_and_unknown_form_is_refused():
     assert make().scale == pytest.approx(1 / math.sqrt(6 * 9))
-    message = "region_conv: expected one of spatial, bbox, loop, got 'taps'"
+    message = "region_conv: expected one of spatial, exact, hybrid, taps, bbox, loop, got 'best'"
     with pytest.raises(ValueError, match=message):
-        RegionModulatedConv2d(4, 4, style_dim=2, region_conv="taps")
+        RegionModulatedConv2d(4, 4, style_dim=2, region_conv="best")
