@@ -40,6 +40,19 @@ class _Subset:
     crop: dict[str, list[str]] = field(default_factory=dict)
     height: dict[str, list[str]] = field(default_factory=dict)
 
+    def names(self) -> list[str]:
+        """Return the videos, as the times write them, else as the links do."""
+        written = {name.lower(): name for table in (self.url, self.time) for name in table}
+        return sorted(written.values())
+
+    def words(self, kind: str, name: str) -> list[str]:
+        """Return the words behind a name, however it is written in that file."""
+        table: dict[str, list[str]] = getattr(self, kind)
+        if name in table:
+            return table[name]
+        small = name.lower()
+        return next((words for other, words in table.items() if other.lower() == small), [])
+
 
 def read_annotations(annotations: str | Path, videos: str | Path) -> tuple[list[Footage], Missing]:
     """Find the annotated stretches of the videos that are there.
@@ -47,8 +60,8 @@ def read_annotations(annotations: str | Path, videos: str | Path) -> tuple[list[
     A video is looked for by its name, with or without the subset before it (``WDA_JimmyGomez``),
     in any folder below ``videos`` and with any ending. Persons are named by the video without its
     digits; names with one and the same link are one person. A clip without a crop is searched as a
-    whole. Byte order marks, blanks at the ends of lines, clips that a file skips, and dead links
-    are expected.
+    whole. Byte order marks, blanks at the ends of lines, names that one file writes large and
+    another small, clips that a file skips, and dead links are expected.
 
     Args:
         annotations: folder with HDTF's text files, sub-folders included; only the times must be
@@ -69,7 +82,7 @@ def read_annotations(annotations: str | Path, videos: str | Path) -> tuple[list[
     footage: list[Footage] = []
     missing: Missing = {}
     for subset in subsets:
-        for name in sorted(subset.time.keys() | subset.url.keys()):
+        for name in subset.names():
             clip_id = clip_name(Path(f"{subset.name}_{name}"))
             video = there.get(f"{subset.name}_{name}".lower()) or there.get(name.lower())
             if video is None:
@@ -132,9 +145,9 @@ def _people(subsets: list[_Subset]) -> dict[str, str]:
     people: dict[str, str] = {}
     owner: dict[str, str] = {}
     for subset in subsets:
-        for name in sorted(subset.time.keys() | subset.url.keys()):
+        for name in subset.names():
             person = person_of_file(Path(name), Path())
-            link = " ".join(subset.url.get(name, ()))
+            link = " ".join(subset.words("url", name))
             film = re.search(r"(?:v=|youtu\.be/)([\w-]+)", link)
             first = owner.setdefault(film.group(1), person) if film else person
             people[name] = person
@@ -152,7 +165,7 @@ def _rename(people: dict[str, str], owner: dict[str, str], names: set[str], join
 
 
 def _missing_reason(subset: _Subset, name: str, videos: Path) -> str:
-    link = " ".join(subset.url.get(name, ())) or "no link is known"
+    link = " ".join(subset.words("url", name)) or "no link is known"
     return f"no video {name!r} in {videos}; annotated in {subset.name} ({link})"
 
 
@@ -161,7 +174,7 @@ def _pieces(
 ) -> tuple[list[Footage], dict[str, str]]:
     """Return the footage of a video, and clip id -> what is wrong with its annotation."""
     footage, damaged = [], {}
-    words = subset.time.get(name, [])
+    words = subset.words("time", name)
     if not words:
         damaged[clip_name(Path(f"{subset.name}_{name}"))] = (
             f"{video}: no times for {name!r} in {subset.name}{_KINDS['time']}"
@@ -172,13 +185,13 @@ def _pieces(
         if span is None:
             damaged[clip_id] = f"{video}: {word!r} is no time such as 00:35-02:45"
             continue
-        box = _box(subset.crop.get(f"{name}_{number}", ()))
-        height = next((int(w) for w in subset.height.get(name, ()) if w.isdigit()), 0)
+        box = _box(subset.words("crop", f"{name}_{number}"))
+        height = next((int(w) for w in subset.words("height", name) if w.isdigit()), 0)
         about: dict[str, Any] = {
             "file": video.name, "subset": subset.name, "start_s": span[0], "stop_s": span[1],
         }  # fmt: skip
-        if name in subset.url:
-            about["url"] = " ".join(subset.url[name])
+        if link := " ".join(subset.words("url", name)):
+            about["url"] = link
         # A crop counts only with the height that it was drawn at.
         footage.append(
             Footage(clip_id, video, people[name], span, box if height else None, height, about)

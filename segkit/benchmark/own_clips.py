@@ -19,6 +19,7 @@ from segkit.evaluation.report import write_report
 from segkit.evaluation.run import evaluate
 from segkit.evaluation.self_driven import DrawnClip, Method, SelfDriven
 from segkit.evaluation.suite import Suite
+from segkit.faces.choice import FaceChoice
 from segkit.prepare import prepare_folder
 
 FITTED = "fitted"
@@ -48,7 +49,7 @@ def read_own(
     out: str | Path,
     share: float = 0.75,
     size: int = 256,
-    face: int | None = None,
+    face: FaceChoice | int | None = None,
     parser: nn.Module | None = None,
     progress: bool = True,
 ) -> OwnClip:
@@ -91,7 +92,7 @@ def read_own(
 
 def fitted_model(
     own: OwnClip, *, out: str | Path, minutes: float, seed: int = 0, size: int = 256,
-    face: int | None = None, model: str | Path | None = None, progress: bool = True,
+    face: FaceChoice | int | None = None, model: str | Path | None = None, progress: bool = True,
 ) -> Path:  # fmt: skip
     """Fit a model to the first part of a film, unless it is there already.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segkit.cli.errors import require_file, user_errors
+from segkit.cli.face_options import POINT_HELP, REF_IMAGE_HELP, chosen_face
 
 if TYPE_CHECKING:
     from segkit.benchmark.scoring import Score
@@ -34,6 +35,12 @@ def benchmark(
     ] = 256,
     face: Annotated[
         int | None, typer.Option("--face", min=0, help="Which face, 0 = leftmost.")
+    ] = None,
+    point: Annotated[
+        str | None, typer.Option("--point", help=POINT_HELP, metavar="X,Y")
+    ] = None,
+    ref_image: Annotated[
+        Path | None, typer.Option("--ref-image", help=REF_IMAGE_HELP, metavar="FILE")
     ] = None,
     wav2lip: Annotated[
         list[Path] | None,
@@ -67,11 +74,12 @@ def benchmark(
         require_file(film, option="FILM")
     if len({film.stem for film in films}) < len(films):
         raise ValueError("FILM: two films have one name; rename one")
+    chosen = chosen_face(face, point, ref_image)
     suite = suite_maker(metrics, weights)
     scores: dict[str, list[Score]] = {}
     for film in films:
-        own = read_own(film, out=out, share=share, size=size, face=face)
-        fitted = fitted_model(own, out=out, minutes=minutes, seed=seed, size=size, face=face)
+        own = read_own(film, out=out, share=share, size=size, face=chosen)
+        fitted = fitted_model(own, out=out, minutes=minutes, seed=seed, size=size, face=chosen)
         methods = methods_for(own, fitted=fitted, checkpoints=wav2lip or [])
         scores[film.stem] = score_own(own, methods, out=out, suite=suite, announce=typer.echo)
     facts = {

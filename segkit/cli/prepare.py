@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segkit.cli.errors import require_file, user_errors
+from segkit.cli.face_options import POINT_HELP, REF_IMAGE_HELP, chosen_face
 
 if TYPE_CHECKING:
     from segkit.prepare import PrepareReport
@@ -21,6 +22,12 @@ class Storage(str, Enum):
     jpg = "jpg"
     png = "png"
     mp4 = "mp4"
+
+
+class Cluster(str, Enum):
+    """What divides the work among machines."""
+
+    ray = "ray"
 
 
 @user_errors(interrupted="finished clips are kept; the same command goes on where it stopped")
@@ -57,6 +64,12 @@ def prepare(
     face: Annotated[
         int | None, typer.Option("--face", min=0, help="Which face, 0 = leftmost.")
     ] = None,
+    point: Annotated[
+        str | None, typer.Option("--point", help=POINT_HELP, metavar="X,Y")
+    ] = None,
+    ref_image: Annotated[
+        Path | None, typer.Option("--ref-image", help=REF_IMAGE_HELP, metavar="FILE")
+    ] = None,
     storage: Annotated[Storage, typer.Option("--storage", help="Of the frames.")] = Storage.jpg,
     val_fraction: Annotated[
         float, typer.Option("--val-fraction", min=0, max=0.9, help="Share of persons held out.")
@@ -67,8 +80,22 @@ def prepare(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Default: one per processor.")
     ] = None,
+    cluster: Annotated[
+        Cluster | None,
+        typer.Option(
+            "--cluster",
+            help="Work on the machines of a cluster that see FOLDER and DIR under the same paths: "
+            "that of the variable RAY_ADDRESS, else a local one. Needs "
+            r"pip install 'segkit\[cluster]'.",
+        ),
+    ] = None,
     retry: Annotated[
-        bool, typer.Option("--retry", help="Try again what is in the quarantine.")
+        bool,
+        typer.Option(
+            "--retry",
+            help="Try again all that is in the quarantine. A changed file, or a change of "
+            "--face, --min-seconds, --parser or the sync filter, needs no --retry.",
+        ),
     ] = False,
     sync: Annotated[
         Path | None,
@@ -101,7 +128,7 @@ def prepare(
     Persons are told apart by file name: anna_01.mp4 and anna_02.mp4 are one.
     A film with cuts gives one clip per shot. A video that cannot be used goes
     into DIR/quarantine.jsonl with the reason, and is not tried again before it
-    changes; finished clips are never made twice.
+    or a setting that refused it changes; finished clips are never made twice.
 
     Example: [bold]segkit prepare clips --out data/mine --size 256[/bold],
     then [bold]segkit inspect data/mine[/bold]
@@ -111,9 +138,7 @@ def prepare(
         raise FileNotFoundError(f"FOLDER: {source} does not exist")
     from segkit.prepare import prepare_folder
     from segkit.preparing.features import listener_of
-    from segkit.preparing.workers import num_processors
 
-    processes = jobs or num_processors()
     # What is wrong with an option should show before hours of work.
     listener = None if features is None else listener_of(features)
     report = prepare_folder(
@@ -122,17 +147,18 @@ def prepare(
         annotations=hdtf,
         size=size,
         parser=parser,
-        face=face,
+        face=chosen_face(face, point, ref_image),
         storage=storage.value,
         val_fraction=val_fraction,
         min_frames=round(25 * min_seconds),
         sync=_sync_filter(sync, min_sync, max_offset),
-        jobs=processes,
+        jobs=jobs,
+        cluster=None if cluster is None else cluster.value,
         retry=retry,
     )
     _tell(out, report)
     if listener is not None:
-        _listen(out, listener, processes)
+        _listen(out, listener, jobs)
 
 
 def _sync_filter(weights: Path | None, min_sync: float, max_offset: int) -> SyncFilter | None:
@@ -162,10 +188,11 @@ def _tell(out: Path, report: PrepareReport) -> None:
         typer.secho(f"{others} were left out (reasons above)", fg="yellow", err=True)
 
 
-def _listen(out: Path, listener: object, jobs: int) -> None:
+def _listen(out: Path, listener: object, jobs: int | None) -> None:
     from segkit.preparing.features import cache_features
+    from segkit.preparing.workers import num_processors
 
-    count, problems = cache_features(out, listener, jobs=jobs)
+    count, problems = cache_features(out, listener, jobs=jobs or num_processors())
     typer.echo(f"{out}: audio features of {count} clips are there")
     for problem in problems:
         typer.secho(problem, fg="yellow", err=True)

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from segkit.faces import (
+    FaceChoice,
     FaceTracker,
     SeveralFacesError,
     apply_transform,
@@ -38,7 +39,7 @@ class FaceSettings:
         own_masks: what a definition says of masks that the clips bring themselves.
     """
 
-    face: int | None = None
+    face: FaceChoice | int | None = None
     parser: nn.Module | None = None
     parser_name: str = "MeshParser"
     mask_size: int = 256

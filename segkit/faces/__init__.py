@@ -9,7 +9,9 @@ from segkit.faces.alignment import (
     paste_back,
     warp_crop,
 )
+from segkit.faces.choice import FaceChoice, choice_of_options, face_choice
 from segkit.faces.detector import DetectedFace, FaceDetector
+from segkit.faces.likeness import Likeness, NetworkLikeness, ThumbnailLikeness, known_likeness
 from segkit.faces.mesh import FaceMesh
 from segkit.faces.similarity import (
     apply_transform,
@@ -25,21 +27,28 @@ __all__ = [
     "EYES_Y",
     "MOUTH_Y",
     "DetectedFace",
+    "FaceChoice",
     "FaceDetector",
     "FaceMesh",
     "FaceTrack",
     "FaceTracker",
+    "Likeness",
+    "NetworkLikeness",
     "NoFaceError",
     "SeveralFacesError",
+    "ThumbnailLikeness",
     "apply_transform",
+    "choice_of_options",
     "closed_mouth_score",
     "compose_transforms",
     "crop_transform",
     "crop_transforms",
     "eye_distance",
+    "face_choice",
     "feathered_alpha",
     "fit_similarity",
     "invert_transform",
+    "known_likeness",
     "paste_back",
     "track_face",
     "warp_crop",

@@ -62,13 +62,17 @@ class FaceDetector:
         self._model = LiteRTModel(FACE_DETECTOR)
         self._anchors = _anchors()
 
-    def detect(self, image: np.ndarray, *, search_tiles: bool = True) -> list[DetectedFace]:
+    def detect(
+        self, image: np.ndarray, *, search_tiles: bool = True, everywhere: bool = False
+    ) -> list[DetectedFace]:
         """Find the faces of a picture.
 
         Args:
             image: uint8 RGB ``H W 3``.
             search_tiles: look at tiles when the whole picture shows no face; off costs one model
                 run.
+            everywhere: look at tiles even where the whole picture shows a face: smaller ones may
+                stand beside it.
 
         Returns:
             Faces sorted from left to right; empty when there are none.
@@ -77,12 +81,12 @@ class FaceDetector:
             ValueError: the image is not uint8 ``H W 3``.
         """
         check_image(image)
+        found: list[DetectedFace] = []
         for windows in self._levels(image.shape[0], image.shape[1], search_tiles):
-            found = [face for window in windows for face in self._detect_in(image, window)]
-            faces = _merge_overlapping(found)
-            if faces:
-                return sorted(faces, key=lambda face: face.centre[0])
-        return []
+            found += [face for window in windows for face in self._detect_in(image, window)]
+            if found and not everywhere:
+                break
+        return sorted(_merge_overlapping(found), key=lambda face: face.centre[0])
 
     def detect_near(self, image: np.ndarray, centre: np.ndarray, side: float) -> list[DetectedFace]:
         """Find faces inside one square window: cheap and sharp when the place is roughly known.

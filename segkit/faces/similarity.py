@@ -1,4 +1,4 @@
-"""Similarity transforms of the plane ``... 2 3``: fit, apply, invert and compose them."""
+"""Similarity transforms of the plane, ``2 3`` each: fit, apply, invert and compose them."""
 
 from __future__ import annotations
 

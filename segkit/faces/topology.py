@@ -44,6 +44,8 @@ NOSE = (
 LEFT_EYE_CORNERS = (33, 133)
 RIGHT_EYE_CORNERS = (362, 263)
 MOUTH_CORNERS = (61, 291)
+FACE_SIDES = (234, 454)
+"""Where the outline of the face passes the ears."""
 NOSE_BRIDGE = (168, 6, 197, 195)
 NOSE_BASE = (2, 98, 327)
 NOSE_TIP = 1

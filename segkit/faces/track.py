@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from segkit.faces.topology import NUM_LANDMARKS
+from segkit.faces.visibility import unusable
 
 _MAX_LEAP = 1.0
 """Distance of two sightings, in face sizes, above which a cut lies between them."""
@@ -28,7 +30,7 @@ class FaceTrack:
     Args:
         landmarks: ``T 468 2`` float32 pixels; NaN where not valid.
         valid: ``T`` bool: landmarks are there, seen or interpolated.
-        detected: ``T`` bool: the face was seen in this very frame.
+        detected: ``T`` bool: the face was seen well in this very frame.
         image_size: height and width of the frames.
     """
 
@@ -48,18 +50,29 @@ class FaceTrack:
         return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def bridge_gaps(found: list[np.ndarray | None], size: tuple[int, int], max_gap: int) -> FaceTrack:
+def bridge_gaps(
+    found: Sequence[np.ndarray | None],
+    size: tuple[int, int],
+    max_gap: int,
+    *,
+    hidden: Sequence[bool] | None = None,
+) -> FaceTrack:
     """Make a track, filling short gaps between two sightings of a face by straight lines.
+
+    A face seen in profile, or cut off by the picture, is not valid, and no gap: nothing is known of
+    a mouth that cannot be seen.
 
     Args:
         found: landmarks ``468 2`` per frame, or None where the face was not seen.
         size: height and width of the frames.
         max_gap: longest gap to fill, in frames.
+        hidden: per frame, whether something else is seen at the face's place, or a profile; it is
+            not valid, for a mouth would be drawn on that. None where nothing is known.
     """
     detected = np.array([landmarks is not None for landmarks in found])
     landmarks = np.full((len(found), NUM_LANDMARKS, 2), np.nan, np.float32)
     for index in np.flatnonzero(detected):
-        landmarks[index] = found[index]
+        landmarks[index] = found[int(index)]
     valid = detected.copy()
     for before, after in itertools.pairwise(np.flatnonzero(detected)):
         short = 1 < after - before <= max_gap + 1
@@ -68,6 +81,10 @@ def bridge_gaps(found: list[np.ndarray | None], size: tuple[int, int], max_gap: 
             filled = landmarks[before] * (1 - share) + landmarks[after] * share
             landmarks[before + 1 : after] = filled
             valid[before + 1 : after] = True
+    unseen = unusable(landmarks, size)
+    if hidden is not None:
+        unseen |= np.asarray(hidden)
+    landmarks[unseen], valid[unseen], detected[unseen] = np.nan, False, False
     return FaceTrack(landmarks, valid, detected, size)
 
 

@@ -6,36 +6,40 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from segkit.faces.alignment import crop_transform, warp_crop
+from segkit.faces.choice import FaceChoice, face_choice
 from segkit.faces.cuts import CutSense
 from segkit.faces.detector import DetectedFace, FaceDetector, check_image
+from segkit.faces.fitting import MIN_PRESENCE, fitted_faces
+from segkit.faces.likeness import Likeness, ThumbnailLikeness, known_likeness
 from segkit.faces.mesh import FaceMesh
+from segkit.faces.picking import FacePicker, Sighting
 from segkit.faces.track import (
     FaceTrack,
     NoFaceError,
-    SeveralFacesError,
     bridge_gaps,
     face_distance,
     middle_and_side,
 )
+from segkit.faces.visibility import is_turned_away
 
-_MIN_PRESENCE = 0.5
-_RIVAL_SHARE = 0.4
-"""A second face whose area exceeds this share of the largest one's makes a choice necessary."""
-_MOST_FITS, _SETTLED = 6, 0.005
-"""A detection's box is rough: the mesh is fitted until it moves by less than half a percent."""
 _SEARCH_EVERY_S = 0.2
 """How often a lost face is looked for in tiles, which costs tens of detector runs."""
-_VERIFY_EVERY_S = 1.0
-"""How often the detector confirms what the mesh follows; alone, the mesh can drift off."""
-_SAME_PERSON = 0.55
-"""Correlation of two aligned thumbnails below which they show different people."""
+_VERIFY_EVERY_S, _VERIFY_RIVALS_S = 1.0, 0.2
+"""How often the detector confirms what the mesh follows; alone, the mesh can drift off, and where
+people pass each other it can change sides."""
+_CLEAR = 0.75
+"""Correlation of two thumbnails, a second apart, of a face that nothing covers."""
+_MOST_LOOKS, _NEW_LOOK = 8, 0.3
+"""Descriptions of the person that are kept: one that differs by so much from all others is new."""
+
+_THUMBNAILS = ThumbnailLikeness()
+"""Tell whether a face is there at all, which is no question of whose it is."""
 
 
 def track_face(
     frames: Iterable[np.ndarray],
     *,
-    face: int | None = None,
+    face: FaceChoice | int | None = None,
     fps: float = 25,
     max_gap_s: float = 0.5,
     detector: FaceDetector | None = None,
@@ -45,8 +49,8 @@ def track_face(
 
     Args:
         frames: uint8 RGB ``H W 3`` frames of one size, any iterator.
-        face: which face of the first frame with faces, counted from left to right; None takes the
-            only or the clearly largest one.
+        face: which face; a number counts those of the first frame with faces from left to right;
+            None takes the only or the clearly largest one.
         fps: frames per second.
         max_gap_s: longest gap that is bridged by straight lines; the frames of longer ones are not
             valid.
@@ -57,12 +61,13 @@ def track_face(
         The track, as long as the stream.
 
     Raises:
-        NoFaceError: no face in any frame; the message tells where it was looked for.
+        NoFaceError: no face of use in any frame; the message tells where it was looked for.
         SeveralFacesError: several faces of comparable size and no ``face``.
-        ValueError: no frames, frames of different sizes, or ``face`` out of range.
+        ValueError: no frames, frames of different sizes, or a ``face`` that is not there.
     """
     tracker = FaceTracker(face=face, fps=fps, detector=detector, mesh=mesh)
     found: list[np.ndarray | None] = []
+    hidden: list[bool] = []
     size: tuple[int, int] | None = None
     for frame in frames:
         check_image(frame)
@@ -72,15 +77,13 @@ def track_face(
                 f"frames: expected all of size {size}, got {frame.shape[:2]} at frame {len(found)}"
             )
         found.append(tracker(frame))
+        hidden.append(tracker.hidden)
     if size is None:
         raise ValueError("frames: expected at least one frame, got none; is the video empty?")
-    if not any(landmarks is not None for landmarks in found):
-        where = tracker.detector.describe_search(*size)
-        raise NoFaceError(
-            f"no face in {len(found)} frames; looked at {where}. "
-            "Give a clip with a larger, frontal face"
-        )
-    return bridge_gaps(found, size, round(max_gap_s * fps))
+    track = bridge_gaps(found, size, round(max_gap_s * fps), hidden=hidden)
+    if not track.valid.any():
+        raise tracker.no_face(len(found), size)
+    return track
 
 
 class FaceTracker:
@@ -91,22 +94,33 @@ class FaceTracker:
         fps: frames per second.
         detector: a detector to use; a new one by default.
         mesh: a mesh to use; a new one by default.
+        likeness: tells people apart; by default the recognition network of the weights folder, or
+            thumbnails.
+
+    Attributes:
+        hidden: whether the face was there in the last frame, but behind something or in profile.
     """
 
     def __init__(
         self,
         *,
-        face: int | None = None,
+        face: FaceChoice | int | None = None,
         fps: float = 25,
         detector: FaceDetector | None = None,
         mesh: FaceMesh | None = None,
+        likeness: Likeness | None = None,
     ) -> None:
         self.detector = detector or FaceDetector()
         self.mesh = mesh or FaceMesh()
-        self.face = face
-        self.fps = fps
+        self.likeness = likeness or known_likeness()
+        self.fps, self.hidden, self._has_turned = fps, False, False
+        self._pick = FacePicker(
+            face_choice(face), detector=self.detector, mesh=self.mesh, likeness=self.likeness
+        )
         self._last: np.ndarray | None = None
-        self._look: np.ndarray | None = None
+        self._looks: list[np.ndarray] = []
+        self._new_look: np.ndarray | None = None
+        self._picture: np.ndarray | None = None
         self._has_rivals = False
         self._may_be_anywhere = False
         self._num_missed = 0
@@ -119,7 +133,7 @@ class FaceTracker:
 
         Raises:
             SeveralFacesError: at the first frame with faces, see ``track_face``.
-            ValueError: ``face`` is out of range there.
+            ValueError: ``face`` is not there.
         """
         at_cut = self._sees_cut(frame)
         self._may_be_anywhere |= at_cut or self._num_missed > 0.5 * self.fps
@@ -130,43 +144,82 @@ class FaceTracker:
             landmarks = self._follow(frame, self._last) if follows else None
             if landmarks is None:
                 landmarks = self._find_again(frame, self._last, at_cut)
+        self.hidden = self._is_hidden(frame, landmarks)
         if landmarks is None:
             self._num_missed += 1
             return None
-        if self._look is None:
-            self._look = _look(frame, landmarks)
+        if not self._looks:
+            self._looks.append(self.likeness.describe(frame, landmarks))
+            self._picture = _THUMBNAILS.describe(frame, landmarks)
         self._last, self._num_missed, self._may_be_anywhere = landmarks, 0, False
         return landmarks
 
+    def no_face(self, num_frames: int, size: tuple[int, int]) -> NoFaceError:
+        """Return the error of a film of ``size`` (height, width) without a face of use."""
+        where = self.detector.describe_search(*size)
+        if self._looks:
+            return NoFaceError(
+                f"the face was seen, but in all {num_frames} frames in profile or cut off by the "
+                "picture. Give a clip with a frontal face"
+            )
+        return NoFaceError(
+            self._pick.why_none()
+            or f"no face in {num_frames} frames; looked at {where}. "
+            "Give a clip with a larger, frontal face"
+        )
+
     def _first(self, frame: np.ndarray) -> np.ndarray | None:
-        faces = self._fitted(frame, self.detector.detect(frame, search_tiles=self._may_search()))
+        search = self._may_search()
+        everywhere = search and self._pick.wants_everywhere
+        faces = self._fitted(
+            frame, self.detector.detect(frame, search_tiles=search, everywhere=everywhere)
+        )
         if not faces:
             return None
-        areas = np.array([face.size**2 for face, _ in faces])
-        comparable = areas > _RIVAL_SHARE * areas.max()
+        chosen = self._pick(frame, [Sighting(*pair) for pair in faces])
+        if chosen is None:
+            return None
         self._has_rivals = len(faces) > 1
-        if self.face is None:
-            if comparable.sum() > 1:
-                raise SeveralFacesError(_describe([face for face, _ in faces]))
-            return faces[int(areas.argmax())][1]
-        if not 0 <= self.face < len(faces):
-            listing = _describe([face for face, _ in faces])
-            raise ValueError(f"face: expected 0..{len(faces) - 1}, got {self.face}; {listing}")
-        return faces[self.face][1]
+        return chosen.landmarks
 
     def _follow(self, frame: np.ndarray, last: np.ndarray) -> np.ndarray | None:
         """Run the mesh where the face was; distrust leaps, let the detector confirm at times."""
         landmarks, presence = self.mesh(frame, last)
-        if presence < _MIN_PRESENCE or face_distance(landmarks, last) > 0.8:
+        if presence < MIN_PRESENCE or face_distance(landmarks, last) > 0.8:
             return None
         self._since_check += 1
-        if self._since_check < _VERIFY_EVERY_S * self.fps:
+        every_s = _VERIFY_RIVALS_S if self._has_rivals else _VERIFY_EVERY_S
+        if self._since_check < every_s * self.fps:
             return landmarks
         self._since_check = 0
+        return landmarks if self._confirmed(frame, landmarks) else None
+
+    def _confirmed(self, frame: np.ndarray, landmarks: np.ndarray) -> bool:
+        """Ask the detector whether a face is there, and the likeness whether it is the same."""
         middle, side = middle_and_side(landmarks)
         nearby = self.detector.detect_near(frame, middle, 2.5 * side)
-        lost = nearby and min(np.linalg.norm(face.centre - middle) for face in nearby) > 0.6 * side
-        return None if lost else landmarks
+        self._has_rivals |= len(nearby) > 1
+        if nearby and min(np.linalg.norm(face.centre - middle) for face in nearby) > 0.6 * side:
+            return False
+        least = self.likeness.same_person if self._has_rivals else self.likeness.lone_person
+        look = self.likeness.describe(frame, landmarks)
+        alike = self._alike(look)
+        if alike < least:
+            # One picture dissolved into another, or somebody passed in front.
+            self._may_be_anywhere, self._new_look = True, None
+            return False
+        self._keep_look(look, alike)
+        picture = _THUMBNAILS.describe(frame, landmarks)
+        # What begins to cover the face must not come to count as the face.
+        if self._picture is not None and _THUMBNAILS.compare(picture, self._picture) > _CLEAR:
+            self._picture = picture
+        return True
+
+    def _keep_look(self, look: np.ndarray, alike: float) -> None:
+        """Keep how the person looks from another side, once the next look has proved it theirs."""
+        if self._new_look is not None and len(self._looks) < _MOST_LOOKS:
+            self._looks.append(self._new_look)
+        self._new_look = look if alike < 1 - _NEW_LOOK else None
 
     def _find_again(self, frame: np.ndarray, last: np.ndarray, at_cut: bool) -> np.ndarray | None:
         if not at_cut:
@@ -185,35 +238,46 @@ class FaceTracker:
         best, best_cost = None, np.inf
         # The longer the face was away, the farther it may have come; a cut may put it anywhere.
         reach = np.inf if self._may_be_anywhere else 0.8 + 0.1 * self._num_missed
+        least = -np.inf
+        if self._has_rivals or len(faces) > 1:
+            least = self.likeness.same_person
+        elif self._may_be_anywhere:
+            # Alone after a cut: somebody else, as often as not.
+            least = self.likeness.lone_person
         for _, landmarks in self._fitted(frame, faces):
-            distance, likeness = face_distance(landmarks, last), self._likeness(frame, landmarks)
-            stranger = (self._has_rivals or len(faces) > 1) and likeness < _SAME_PERSON
-            cost = min(distance, 3.0) - 3 * likeness
-            if distance <= reach and not stranger and cost < best_cost:
+            distance = face_distance(landmarks, last)
+            alike = self._alike(self.likeness.describe(frame, landmarks))
+            cost = min(distance, 3.0) - 3 * alike
+            if distance <= reach and alike >= least and cost < best_cost:
                 best, best_cost = landmarks, cost
         return best
 
-    def _likeness(self, frame: np.ndarray, landmarks: np.ndarray) -> float:
-        """Correlate a face's aligned thumbnail with that of the face followed."""
-        return 1.0 if self._look is None else float((_look(frame, landmarks) * self._look).mean())
+    def _is_hidden(self, frame: np.ndarray, landmarks: np.ndarray | None) -> bool:
+        """Tell a face that was missed, blurred say, from one behind something, or a blank frame.
+
+        A profile is hidden too, until the face is seen well again: the mesh takes an ear for a
+        frontal face.
+        """
+        if self._last is None or self._picture is None:
+            return False
+        if landmarks is not None:
+            self._has_turned |= is_turned_away(landmarks)
+            if not self._has_turned:
+                return False
+        place = self._last if landmarks is None else landmarks
+        alike = _THUMBNAILS.compare(_THUMBNAILS.describe(frame, place), self._picture)
+        if landmarks is not None and alike >= _THUMBNAILS.same_person:
+            self._has_turned = is_turned_away(landmarks)
+        return self._has_turned or alike < _THUMBNAILS.lone_person
+
+    def _alike(self, look: np.ndarray) -> float:
+        """Compare a look with those that the face followed has had."""
+        return max(self.likeness.compare(look, known) for known in self._looks)
 
     def _fitted(
         self, frame: np.ndarray, faces: list[DetectedFace]
     ) -> list[tuple[DetectedFace, np.ndarray]]:
-        """Fit the mesh, again and again around its own result; drop what is no face to it."""
-        fitted = []
-        for face in faces:
-            landmarks, presence = self.mesh(frame, face)
-            for _ in range(_MOST_FITS):
-                if presence < _MIN_PRESENCE:
-                    break
-                before = landmarks
-                landmarks, presence = self.mesh(frame, before)
-                if face_distance(landmarks, before) < _SETTLED:
-                    break
-            if presence >= _MIN_PRESENCE:
-                fitted.append((face, landmarks))
-        return fitted
+        return fitted_faces(self.mesh, frame, faces)
 
     def _may_search(self) -> bool:
         self._since_search += 1
@@ -221,19 +285,3 @@ class FaceTracker:
             return False
         self._since_search = 0
         return True
-
-
-def _look(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Describe a person by a tiny aligned picture of mean 0 and deviation 1."""
-    small = warp_crop(frame, crop_transform(landmarks, 16), 16).astype(np.float64)
-    return (small - small.mean()) / max(small.std(), 1e-6)
-
-
-def _describe(faces: list[DetectedFace]) -> str:
-    boxes = "; ".join(
-        f"{k}: {', '.join(f'{value:.0f}' for value in face.box)}" for k, face in enumerate(faces)
-    )
-    return (
-        f"{len(faces)} faces in the first frame with faces; choose one with --face "
-        f"0..{len(faces) - 1}, left to right (left, top, right, bottom: {boxes})"
-    )

@@ -12,12 +12,17 @@ from torch import nn
 
 from segkit.clip_writer import CLIPS, sha256_of, write_clip
 from segkit.contracts import FPS
+from segkit.faces.choice import FaceChoice
 from segkit.media import MediaError
 from segkit.preparing.film import Film, Forward, Take
 from segkit.preparing.footage import Footage
 from segkit.preparing.shots import Shot, track_shots
 from segkit.preparing.sync_filter import SIDE, SyncFilter, SyncJudge, SyncVerdict, sync_transforms
 from segkit.preparing.workers import Counted
+
+
+class TooShortError(MediaError):
+    """A film that shows a face, but in no shot for long enough."""
 
 
 class ClipMaker:
@@ -39,7 +44,7 @@ class ClipMaker:
         *,
         size: int,
         parser: nn.Module,
-        face: int | None = None,
+        face: FaceChoice | int | None = None,
         storage: str = "jpg",
         min_frames: int = FPS,
         sync: SyncFilter | None = None,
@@ -131,7 +136,7 @@ class ClipMaker:
                 takes.append(Take(film.footage.clip_id + suffix, start, track, first, stop))
         if not takes:
             where = "" if len(shots) == 1 else f" of the longest of its {len(shots)} shots"
-            raise MediaError(
+            raise TooShortError(
                 f"{film.footage.video}: a face and sound together in {longest} frames{where}, at "
                 f"least {self.min_frames} are needed; give a longer clip or lower --min-seconds"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ class Quarantine:
     """The list of a clip folder's refused clips, one JSON line each.
 
     A line has ``clip`` (its id), ``video``, ``reason``, ``sha256`` of the video (None where the
-    file is missing) and ``when`` (UTC). The last line of a clip counts.
+    file is missing), ``settings`` (those that the reason hangs on) and ``when`` (UTC). The last
+    line of a clip counts.
 
     Args:
         root: clip folder; made with the first line.
@@ -33,17 +35,33 @@ class Quarantine:
             except (json.JSONDecodeError, KeyError, TypeError):
                 continue  # a line that was cut off: that video is simply tried again
 
-    def reason(self, clip_id: str, sha256: str | None) -> str | None:
-        """Return why a clip was refused, or None if it was not, or its file has changed since.
+    def reason(
+        self, clip_id: str, sha256: str | None, settings: Mapping[str, Any] | None = None
+    ) -> str | None:
+        """Return why a clip was refused; None if it was not, or what refused it has changed.
 
         Args:
             clip_id: of the clip.
             sha256: of its video now; None where the file is missing.
+            settings: all settings of this run, plain data; None to compare the file alone.
         """
         entry = self.entries.get(clip_id)
-        return str(entry["reason"]) if entry and entry.get("sha256") == sha256 else None
+        if entry is None or entry.get("sha256") != sha256:
+            return None
+        then = entry.get("settings", {})
+        if settings is not None and any(settings.get(name) != then[name] for name in then):
+            return None
+        return str(entry["reason"])
 
-    def add(self, clip_id: str, *, video: str | Path, reason: str, sha256: str | None) -> None:
+    def add(
+        self,
+        clip_id: str,
+        *,
+        video: str | Path,
+        reason: str,
+        sha256: str | None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write a line.
 
         Args:
@@ -51,10 +69,12 @@ class Quarantine:
             video: its file.
             reason: one sentence.
             sha256: of the file; None where it is missing.
+            settings: plain data; other values of these may give another answer.
         """
         when = datetime.now(timezone.utc).isoformat(timespec="seconds")
         entry = {
-            "clip": clip_id, "video": str(video), "reason": reason, "sha256": sha256, "when": when,
+            "clip": clip_id, "video": str(video), "reason": reason, "sha256": sha256,
+            "settings": dict(settings or {}), "when": when,
         }  # fmt: skip
         self.entries[clip_id] = entry
         self.path.parent.mkdir(parents=True, exist_ok=True)

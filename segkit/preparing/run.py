@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.clip_manifest import write_manifest
 from segkit.clip_writer import CLIPS, set_split, sha256_of
 from segkit.people import split_people
+from segkit.preparing.cluster import run_on_ray
 from segkit.preparing.footage import Footage
 from segkit.preparing.quarantine import Quarantine
 from segkit.preparing.video_job import Outcome, VideoJob, VideoWork
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MAKER = "segkit prepare"
 _PUBLISH_EVERY_S = 10.0
+_REFUSED_BY = ("face", "sync")
+"""The settings that the sync filter's answer hangs on."""
 
 
 @dataclass
@@ -51,14 +54,16 @@ class PrepareRun:
         out: clip folder.
         entries: clip id -> manifest line of the clips that are there.
         bars: where progress is shown.
+        settings: what decides whether a film is of use, see `VideoWork.settings`.
         val_fraction: share of the persons held out.
         retry: try again what is in the quarantine.
     """
 
     def __init__(
         self, out: Path, entries: dict[str, dict[str, Any]], bars: Progress, *,
-        val_fraction: float, retry: bool,
+        settings: Mapping[str, Any], val_fraction: float, retry: bool,
     ) -> None:  # fmt: skip
+        self.settings = settings
         self.out, self.entries, self.bars = out, entries, bars
         self._of_video: dict[str, list[str]] = {}
         for entry in entries.values():
@@ -79,8 +84,22 @@ class PrepareRun:
             self.report.skipped[f"{video} ({clip_id})"] = reason
             self.report.num_quarantined += 1
 
-    def make(self, footage: list[Footage], work: VideoWork, *, processes: int) -> None:
-        """Make what is not there yet; whatever happens, the manifest lists what is."""
+    def make(
+        self,
+        footage: list[Footage],
+        work: VideoWork,
+        *,
+        processes: int | None,
+        shared: Sequence[Path] | None = None,
+    ) -> None:
+        """Make what is not there yet; whatever happens, the manifest lists what is.
+
+        Args:
+            footage: all of it.
+            work: how clips are made.
+            processes: at most so many at once; None for as many as the cluster has processors.
+            shared: what every machine of the Ray cluster must see; None for no cluster.
+        """
         videos = self.bars.add_task("videos", total=len(footage), note="")
         to_do = []
         for piece in footage:
@@ -91,7 +110,7 @@ class PrepareRun:
                 to_do.append(job)
         rows = [
             self.bars.add_task("", total=None, note="", visible=False)
-            for _ in range(min(processes, len(to_do)))
+            for _ in range(min(processes or 1, len(to_do)) if shared is None else 1)
         ]
 
         def step(place: int, title: str, done: int, total: int) -> None:
@@ -100,11 +119,27 @@ class PrepareRun:
             )
 
         try:
-            for number, outcome in run_jobs(work, to_do, processes=processes, step=step):
+            for number, outcome in self._outcomes(work, to_do, processes, shared, step):
                 self._take_in(to_do[number].footage, outcome)
                 self.bars.advance(videos)
         finally:
             self._publish()
+
+    def _outcomes(
+        self,
+        work: VideoWork,
+        to_do: list[VideoJob],
+        processes: int | None,
+        shared: Sequence[Path] | None,
+        step: Callable[[int, str, int, int], None],
+    ) -> Iterator[tuple[int, Any]]:
+        if shared is None:
+            return run_jobs(work, to_do, processes=processes or 1, step=step)
+        self.out.mkdir(parents=True, exist_ok=True)
+        return run_on_ray(
+            work, to_do, at_once=processes, shared=shared, step=step,
+            clear=lambda number: self._clear(to_do[number].footage.clip_id),
+        )  # fmt: skip
 
     def finish(self, source: Path, num_videos: int) -> PrepareReport:
         """Return the report, or say that there is nothing to report."""
@@ -131,7 +166,7 @@ class PrepareRun:
                 "video, or remove that clip's folder to make it again",
             )
             return None
-        reason = None if self.retry else self.quarantine.reason(clip_id, digest)
+        reason = None if self.retry else self.quarantine.reason(clip_id, digest, self.settings)
         self.report.clips += there
         if reason is not None:
             self._skip(footage, reason, quarantined=True)
@@ -143,7 +178,7 @@ class PrepareRun:
     def _unfinished(self, there: dict[str, dict[str, Any]], digest: str) -> bool:
         wanted = {name for entry in there.values() for name in _shots(entry)}
         missing = wanted - set(there)
-        refused = {name: self.quarantine.reason(name, digest) for name in missing}
+        refused = {name: self.quarantine.reason(name, digest, self.settings) for name in missing}
         if self.retry or not all(refused.values()):
             return bool(missing)
         for name, reason in refused.items():
@@ -165,12 +200,12 @@ class PrepareRun:
         self.report.clips += names
         self.report.num_new += len(names)
         for name, reason in outcome.refused.items():
-            self._skip(footage, reason, quarantined=True, clip_id=name)
-        bad = outcome.bad_video
+            self._quarantine(footage, reason, clip_id=name, hangs_on=_REFUSED_BY)
+        bad, hangs_on = outcome.bad_video, outcome.hangs_on
         if outcome.refused and not self._of_video[footage.clip_id]:
-            bad = next(iter(outcome.refused.values()))
+            bad, hangs_on = next(iter(outcome.refused.values())), _REFUSED_BY
         if bad and footage.clip_id not in outcome.refused:
-            self._skip(footage, bad, quarantined=True, clip_id=footage.clip_id)
+            self._quarantine(footage, bad, clip_id=footage.clip_id, hangs_on=hangs_on)
         if names:
             self.quarantine.release(footage.clip_id, *names)
             if time.monotonic() - self._published_s > _PUBLISH_EVERY_S:
@@ -185,13 +220,20 @@ class PrepareRun:
             for part in (self.out / CLIPS).glob(f".{name}.part"):
                 shutil.rmtree(part, ignore_errors=True)
 
+    def _quarantine(
+        self, footage: Footage, reason: str, *, clip_id: str, hangs_on: tuple[str, ...]
+    ) -> None:
+        """Write a video or a clip of it down, and report it."""
+        self.quarantine.add(
+            clip_id, video=footage.video, reason=reason, sha256=self._digest(footage.video),
+            settings={name: self.settings[name] for name in hangs_on},
+        )  # fmt: skip
+        self._skip(footage, reason, quarantined=True, clip_id=clip_id)
+
     def _skip(
         self, footage: Footage, reason: str, *, quarantined: bool = False, clip_id: str = ""
     ) -> None:
-        """Report a video, and write it down where a clip id says for the first time."""
-        if clip_id:
-            digest = self._digest(footage.video)
-            self.quarantine.add(clip_id, video=footage.video, reason=reason, sha256=digest)
+        """Report a video, or a clip of it."""
         whole = clip_id in ("", footage.clip_id) and footage.span_s is None
         name = str(footage.video) if whole else f"{footage.video} ({clip_id or footage.clip_id})"
         self.report.skipped[name] = reason

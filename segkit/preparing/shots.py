@@ -10,7 +10,7 @@ import numpy as np
 from segkit.contracts import FPS
 
 if TYPE_CHECKING:
-    from segkit.faces import FaceDetector, FaceMesh, FaceTrack
+    from segkit.faces import FaceChoice, FaceDetector, FaceMesh, FaceTrack
 
 _MAX_GAP_S = 0.5
 _HINT_MARGIN = 0.15
@@ -31,7 +31,7 @@ class Shot(NamedTuple):
 def track_shots(
     frames: Iterable[np.ndarray],
     *,
-    face: int | None = None,
+    face: FaceChoice | int | None = None,
     box: tuple[float, float, float, float] | None = None,
     box_height: int = 0,
     detector: FaceDetector | None = None,
@@ -57,46 +57,51 @@ def track_shots(
         SeveralFacesError: several faces of comparable size and no ``face``.
         ValueError: no frames, frames of different sizes, or a box outside the picture.
     """
-    from segkit.faces import FaceTracker, NoFaceError
+    from segkit.faces import FaceTracker, face_choice
     from segkit.faces.cuts import CutSense
 
-    tracker, at_cut = FaceTracker(face=face, fps=FPS, detector=detector, mesh=mesh), CutSense()
+    tracker, at_cut = None, CutSense()
     found: list[np.ndarray | None] = []
+    hidden: list[bool] = []
     starts: list[int] = []
     size: tuple[int, int] | None = None
     for number, frame in enumerate(frames):
         if size is None:
             size = frame.shape[:2]
             window = _window(box, box_height, size)
+            choice = face_choice(face).moved(window[1].start, window[0].start)
+            tracker = FaceTracker(face=choice, fps=FPS, detector=detector, mesh=mesh)
         if frame.shape[:2] != size:
             raise ValueError(
                 f"frames: expected all of size {size}, got {frame.shape[:2]} at frame {number}"
             )
         if at_cut(frame) or number == 0:
             starts.append(number)
+        assert tracker is not None
         landmarks = tracker(np.ascontiguousarray(frame[window]))
         if landmarks is not None:
             landmarks = landmarks + np.array([window[1].start, window[0].start], np.float32)
         found.append(landmarks)
-    if size is None:
+        hidden.append(tracker.hidden)
+    if size is None or tracker is None:
         raise ValueError("frames: expected at least one frame, got none; is the video empty?")
-    if not any(landmarks is not None for landmarks in found):
-        where = tracker.detector.describe_search(*size)
-        raise NoFaceError(
-            f"no face in {len(found)} frames; looked at {where}. "
-            "Give a clip with a larger, frontal face"
-        )
-    return _divide(found, starts, size)
+    shots = _divide(found, hidden, starts, size)
+    if not shots:
+        raise tracker.no_face(len(found), size)
+    return shots
 
 
-def _divide(found: list[np.ndarray | None], starts: list[int], size: tuple[int, int]) -> list[Shot]:
+def _divide(
+    found: list[np.ndarray | None], hidden: list[bool], starts: list[int], size: tuple[int, int]
+) -> list[Shot]:
     from segkit.faces.track import bridge_gaps
 
     shots = []
     for first, stop in zip(starts, [*starts[1:], len(found)], strict=True):
-        part = found[first:stop]
-        if any(landmarks is not None for landmarks in part):
-            shots.append(Shot(first, bridge_gaps(part, size, round(_MAX_GAP_S * FPS))))
+        max_gap = round(_MAX_GAP_S * FPS)
+        track = bridge_gaps(found[first:stop], size, max_gap, hidden=hidden[first:stop])
+        if track.valid.any():
+            shots.append(Shot(first, track))
     return shots
 
 

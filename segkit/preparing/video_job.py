@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from segkit.faces.choice import FaceChoice, face_choice
+from segkit.media import MediaError
 from segkit.parser_choice import build_parser
-from segkit.preparing.clip_maker import ClipMaker
+from segkit.preparing.clip_maker import ClipMaker, TooShortError
 from segkit.preparing.footage import Footage
 from segkit.preparing.sync_filter import SyncFilter
 from segkit.preparing.workers import Step
@@ -45,12 +47,14 @@ class Outcome:
         entries: manifest lines of the new clips.
         refused: clip id -> why a clip was not made.
         bad_video: why nothing could be made of the video.
+        hangs_on: names of the settings with which it might do.
         conflict: why nothing was made though the video may be good.
     """
 
     entries: list[dict[str, Any]] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     bad_video: str | None = None
+    hangs_on: tuple[str, ...] = ()
     conflict: str | None = None
 
 
@@ -73,10 +77,20 @@ class VideoWork:
     recipe: dict[str, Any]
     size: int
     parser: str | Path | dict[str, Any] | nn.Module | None
-    face: int | None
+    face: FaceChoice | int | None
     storage: str
     min_frames: int
     sync: SyncFilter | None
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides whether a film is of use, as plain data."""
+        sync = self.sync
+        return {
+            "face": face_choice(self.face).plain(),
+            "min_frames": self.min_frames,
+            "parser": self.recipe["parser"],
+            "sync": None if sync is None else [sync.min_confidence, sync.max_offset],
+        }
 
     def __call__(self) -> Callable[[VideoJob, Step], Outcome]:
         """Load detectors, parser and SyncNet, and return the function that does one job."""
@@ -101,7 +115,9 @@ class VideoWork:
         except Exception as error:  # one film must not stop the others, whatever is wrong with it
             if self._disk_is_full(error):
                 raise
-            return Outcome(bad_video=_reason(error, job.footage.video))
+            return Outcome(
+                bad_video=_reason(error, job.footage.video), hangs_on=_settings_of(error)
+            )
         return Outcome(entries, refused)
 
     def _disk_is_full(self, error: Exception) -> bool:
@@ -109,6 +125,13 @@ class VideoWork:
             return False
         root = next(path for path in (self.out, *self.out.resolve().parents) if path.exists())
         return error.errno in _DISK_ERRORS or shutil.disk_usage(root).free < _LITTLE_SPACE
+
+
+def _settings_of(error: Exception) -> tuple[str, ...]:
+    """Name the settings that an error may come from; a file without sound stays one."""
+    if isinstance(error, TooShortError):
+        return ("face", "min_frames")
+    return () if isinstance(error, MediaError) else ("face", "parser")
 
 
 def _reason(error: Exception, video: Path) -> str:

@@ -31,10 +31,12 @@ class Died:
     """A process ended in the middle of a job.
 
     Args:
-        exit_code: minus the signal's number where a signal ended it.
+        exit_code: minus the signal's number where a signal ended it; None where nobody knows.
+        times: how often that happened with this job.
     """
 
     exit_code: int | None
+    times: int = 1
 
     def __str__(self) -> str:
         code = self.exit_code
@@ -42,7 +44,8 @@ class Died:
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
                 name = signal.Signals(-code).name
-        return f"the process that worked on it was killed ({name}); too little memory?"
+        often = f" {self.times} times" if self.times > 1 else ""
+        return f"the process that worked on it was killed{often} ({name}); too little memory?"
 
 
 def num_processors() -> int:
@@ -157,7 +160,7 @@ def _serve(pipe: Connection, setup: Setup) -> None:
     # Ctrl-C reaches every process of a terminal; the parent decides and sends SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
-    _use_one_thread()
+    use_one_thread()
     shown_s = 0.0
 
     def step(title: str, done: int, total: int) -> None:
@@ -182,8 +185,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # not an Exception: only clean-up runs on its way
 
 
-def _use_one_thread() -> None:
-    # One process per processor: threads inside them would only fight.
+def use_one_thread() -> None:
+    """Keep to one thread: with a process per processor, threads inside them would only fight."""
     import cv2
     import torch
 

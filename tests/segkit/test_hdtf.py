@@ -2,9 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from segkit.clips import ClipFolder
 from segkit.hdtf import read_annotations
+from segkit.prepare import prepare_folder
+from segkit.preparing.quarantine import Quarantine
+from segkit.video import VideoWriter
 
 BOM = b"\xef\xbb\xbf"
 
@@ -69,6 +75,53 @@ def test_a_crop_without_its_height_is_no_hint(tmp_path: Path) -> None:
     )
     ((piece,), _) = read_annotations(notes, touch(tmp_path / "videos", "Radio1.mp4"))
     assert (piece.box, piece.box_height) == (None, 0)
+
+
+def test_names_that_files_write_differently_are_one(tmp_path: Path) -> None:
+    notes = write(
+        tmp_path / "notes",
+        WRA_video_url=BOM + b"mikepence0 https://y.be/watch?v=aaa \t\r\n",
+        WRA_annotion_time=b"MikePence0.mp4 \t00:01-00:03  \r\n",
+        WRA_resolution=b"Mikepence0 720\n",
+        WRA_crop_wh=b"\nMIKEPENCE0_0.MP4 10 20 30 40\n",
+    )
+    (piece,), missing = read_annotations(notes, touch(tmp_path / "v", "wra_MIKEPENCE0.webm"))
+    assert (piece.clip_id, missing) == ("WRA_MikePence0_000", {})
+    assert (piece.box, piece.box_height) == ((10, 30, 20, 40), 720)
+    assert piece.about["url"] == "https://y.be/watch?v=aaa"
+
+
+def test_a_set_with_every_trap_becomes_clips_of_the_annotated_face(tmp_path: Path) -> None:
+    """Two faces side by side; the crop, drawn in a picture twice as high, names the right one."""
+    face = pytest.importorskip("skimage.data").astronaut()[20:260, 100:340]
+    bright = np.clip(face[:, ::-1] * 1.25, 0, 255).astype(np.uint8)
+    (tmp_path / "films").mkdir()
+    with VideoWriter(
+        tmp_path / "films" / "WDA_Anna1.mp4", width=480, height=240, fps=25,
+        waveform=torch.zeros(640 * 50) + 0.1, preset="ultrafast",
+    ) as writer:  # fmt: skip
+        for _ in range(50):
+            writer.write(np.concatenate([face, bright], 1))
+    notes = write(
+        tmp_path / "notes",
+        WDA_video_url=BOM + b"Anna1 https://y.be/watch?v=aaa\r\nGone https://y.be/watch?v=bbb \r\n",
+        WDA_annotion_time=BOM + b"Anna1.mp4 00:01-00:02 00:00-never \r\nGone.mp4 00:05-01:00\r\n",
+        WDA_resolution=b"anna1.mp4 480",
+        WDA_crop_wh=b"Anna1_0.mp4 480 480 0 480",
+    )
+    report = prepare_folder(
+        tmp_path / "films", tmp_path / "out", annotations=notes, size=96, min_frames=10,
+        progress=False, storage="png",
+    )  # fmt: skip
+    assert report.clips == ["WDA_Anna1_000"]
+    (clip,) = ClipFolder(tmp_path / "out").clips(None)
+    assert clip.entry["source"]["first_frame"] == 25
+    assert clip.num_frames == 25
+    assert (clip.extra()["landmarks"][..., 0] > 240).all()
+    listed = Quarantine(tmp_path / "out").entries
+    assert sorted(listed) == ["WDA_Anna1_001", "WDA_Gone"]
+    assert "'00:00-never' is no time" in listed["WDA_Anna1_001"]["reason"]
+    assert "https://y.be/watch?v=bbb" in listed["WDA_Gone"]["reason"]
 
 
 def test_damaged_lines_cost_their_clip_only(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from segkit.faces import FaceMesh
 from segkit.prepare import find_videos, prepare_folder
 from segkit.preparing.clip_maker import ClipMaker
 from segkit.preparing.footage import Footage
+from segkit.preparing.quarantine import Quarantine
 from segkit.preparing.workers import Died
 from segkit.video import VideoReader, VideoWriter
 
@@ -184,6 +185,39 @@ def test_a_quarantined_video_waits_for_retry_or_another_file(
     assert lines_of(tmp_path / "out") == {}
 
 
+def test_a_quarantined_video_is_tried_again_when_what_refused_it_changes(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    make = ClipMaker.make
+
+    def listened(self: ClipMaker, footage: Footage, **others: Any) -> Any:
+        tried.append(footage.clip_id)
+        return make(self, footage, **others)
+
+    monkeypatch.setattr(ClipMaker, "make", listened)
+
+    def run(**changes: Any) -> Any:
+        tried.clear()
+        with contextlib.suppress(ValueError):  # that none could be used
+            prepare_folder(videos, tmp_path, **{**SETTINGS, **changes})
+        listed = Quarantine(tmp_path).entries  # the last line of each counts
+        return sorted(tried), {name: line["settings"] for name, line in listed.items()}
+
+    everything = ["anna_01", "cut_1", "empty_1", "more-ben_01", "mute_1", "nobody_1"]
+    short = {"face": None, "min_frames": 16}
+    unseen = {"face": None, "parser": "MeshParser"}
+    files = {"cut_1": {}, "empty_1": {}, "mute_1": {}}  # no setting gives these a sound
+    too_short = {"anna_01": short, "more-ben_01": short}
+    assert run(min_frames=16) == (everything, {**files, **too_short, "nobody_1": unseen})
+    assert run(min_frames=16)[0] == []
+    # No face is no matter of length; the two that show one for 15 frames are made now.
+    assert run() == (["anna_01", "more-ben_01"], {**files, "nobody_1": unseen})
+    assert run(face=0)[0] == ["nobody_1"]
+    assert run(face=0)[0] == []
+    assert run(face=0, retry=True)[0] == ["cut_1", "empty_1", "mute_1", "nobody_1"]
+
+
 def test_any_crash_is_quarantined_with_its_kind(
     videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,9 +290,9 @@ def test_a_killed_worker_costs_its_video_only(
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory, face: np.ndarray) -> Path:
-    """A face, a hard cut, nobody, a hard cut, the face mirrored and darker: 15, 5, 15 frames."""
+    """A face, a hard cut, nobody, a hard cut, the face in less light: 15, 5, 15 frames."""
     path = tmp_path_factory.mktemp("film") / "carl_1.mp4"
-    dark = (face[:, ::-1] * 0.55).astype(np.uint8)
+    dark = (face * 0.55).astype(np.uint8)
     shots = [(face, 15), (np.full_like(face, 220), 5), (dark, 15)]
     waveform = 0.3 * torch.sin(torch.arange(640 * 35) * 0.1)
     with VideoWriter(
