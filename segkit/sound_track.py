@@ -24,7 +24,7 @@ _LEAD_S = 0.1
 
 
 def copied_or_encoded(
-    output: OutputContainer, path: str | Path, *, copied: set[str]
+    output: OutputContainer, path: str | Path, *, copied: set[str], until_s: float | None = None
 ) -> Iterator[Packet]:
     """Yield the sound of a file as packets of a new stream of ``output``.
 
@@ -32,6 +32,7 @@ def copied_or_encoded(
         output: opened for writing; gets its sound stream at the first step.
         path: file with sound; one without gives no packets.
         copied: codecs that the output's container takes as they are.
+        until_s: where the sound ends at the latest; a copied one at the end of a packet.
 
     Yields:
         Packets in order of time; zero is the first picture of the file, or its first sample.
@@ -45,7 +46,11 @@ def copied_or_encoded(
         if stream is None:
             return
         codec = stream.codec_context.codec.canonical_name  # "mp3", not "mp3float"
-        yield from (_copy if codec in copied else _encode)(output, container, path)
+        packets = (_copy if codec in copied else _encode)(output, container, path)
+        for packet in packets:
+            if until_s is not None and seconds(packet.pts, packet.time_base) >= until_s:
+                return
+            yield packet
 
 
 def encoded_waveform(output: OutputContainer, waveform: Tensor) -> Iterator[Packet]:

@@ -115,11 +115,19 @@ class VideoReader:
         Raises:
             MediaError: the file ends early or is damaged.
         """
+        return self.frames()
+
+    def frames(self, first: int = 0) -> Iterator[Frame]:
+        """Yield the frames from a number on; those before it are decoded, but not made RGB.
+
+        Raises:
+            MediaError: the file ends early or is damaged.
+        """
         to_rgb = ToRGB()
         with open_media(self.path) as container:
             zero_s: float | None = None
             time_s = -1.0
-            for frame in self._decode(container):
+            for number, frame in enumerate(self._decode(container)):
                 stamp_s = None if frame.pts is None else seconds(frame.pts, frame.time_base)
                 zero_s = stamp_s if zero_s is None else zero_s
                 if stamp_s is None or zero_s is None or stamp_s - zero_s <= time_s:
@@ -127,6 +135,8 @@ class VideoReader:
                     time_s = 0.0 if time_s < 0 else time_s + float(1 / self.fps)
                 else:
                     time_s = stamp_s - zero_s
+                if number < first:
+                    continue
                 image = np.rot90(to_rgb(frame), self.rotation // 90)
                 yield Frame(np.ascontiguousarray(image), time_s)
             end_s = time_s + float(1 / self.fps)

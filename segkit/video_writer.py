@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
-from segkit.contracts import check_shape
-from segkit.media import seconds
+from segkit.film_file import FilmFile, exact_rate, tick_s
 from segkit.pixels import from_rgb
-from segkit.sound_track import copied_or_encoded, encoded_waveform
 
-if TYPE_CHECKING:
-    from av.container import OutputContainer
-
-_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-_COPIED = {
-    "mp4": {"aac", "mp3", "ac3", "eac3", "alac", "opus"},
-    "mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le"},
-    "matroska": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "vorbis", "flac", "pcm_s16le"},
-}
 _BT709 = 1
 _LIMITED = 1
 
@@ -76,69 +62,37 @@ class VideoWriter:
     ) -> None:
         self.path = Path(path)
         self.width, self.height = width, height
-        self.fps = Fraction(fps).limit_denominator(100_000)
-        self._check(width, height, audio_from, waveform, force=force)
-        self._part = self.path.with_name(f".{self.path.name}.part")
-        self._finish = finish
-        self._output: OutputContainer | None = None
-        self._sound: Iterator[Any] = iter(())
-        self._sound_ahead: Any = None
-        self._last_tick = -1
-        self._num_frames = 0
-        try:
-            self._open(audio_from, waveform, crf=crf, preset=preset)
-        except BaseException:
-            self.abort()
-            raise
-
-    def _check(
-        self, width: int, height: int, audio_from: object, waveform: Tensor | None, *, force: bool
-    ) -> None:
-        if self.path.suffix.lower() not in _FORMATS:
-            raise ValueError(f"{self.path}: expected a name ending in {', '.join(_FORMATS)}")
+        self.fps = exact_rate(fps)
         if width < 1 or height < 1 or self.fps <= 0:
             raise ValueError(
                 f"video: expected positive width, height, fps, got {width}, {height}, {self.fps}"
             )
-        if audio_from is not None and waveform is not None:
-            raise ValueError("video: give audio_from or waveform, not both")
-        if waveform is not None:
-            check_shape(waveform, "N", name="waveform")
-        if self.path.exists() and not force:
-            raise FileExistsError(
-                f"{self.path} exists; choose another name, or replace it with --force (force=True)"
-            )
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(f"folder {self.path.parent} does not exist; create it first")
+        self._last_tick = -1
+        self._num_frames = 0
+        self._closed = False
+        self._file = FilmFile(
+            self.path, audio_from=audio_from, waveform=waveform, force=force, finish=finish
+        )
+        try:
+            self._add_pictures(crf=crf, preset=preset)
+            self._file.add_sound()
+        except BaseException:
+            self.abort()
+            raise
 
-    def _open(
-        self, audio_from: str | Path | None, waveform: Tensor | None, *, crf: int, preset: str
-    ) -> None:
-        import av
-
-        container = _FORMATS[self.path.suffix.lower()]
-        options = {"movflags": "+faststart"} if container != "matroska" else {}
-        self._output = av.open(str(self._part), "w", format=container, options=options)
-        stream = self._output.add_stream(
+    def _add_pictures(self, *, crf: int, preset: str) -> None:
+        stream = self._file.output.add_stream(
             "libx264", rate=self.fps, options={"crf": str(crf), "preset": preset}
         )
         stream.width, stream.height = self.width, self.height
         self._pix_fmt = "yuv420p" if self.width % 2 == self.height % 2 == 0 else "yuv444p"
         stream.pix_fmt = self._pix_fmt
-        # A fine grid that holds both the regular times of this rate and a variable rate's times.
-        ticks_per_unit = -(-90_000 // self.fps.numerator)
-        self._time_base = Fraction(1, self.fps.numerator * ticks_per_unit)
+        self._time_base = tick_s(self.fps)
         stream.time_base = stream.codec_context.time_base = self._time_base
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED
         self._video = stream
-        if audio_from is not None:
-            self._sound = copied_or_encoded(self._output, audio_from, copied=_COPIED[container])
-        elif waveform is not None:
-            self._sound = encoded_waveform(self._output, waveform)
-        # The first step adds the sound stream, before the header is written, and finds a bad file.
-        self._sound_ahead = next(self._sound, None)
 
     def write(self, image: np.ndarray, time_s: float | None = None) -> None:
         """Append a frame.
@@ -163,23 +117,13 @@ class VideoWriter:
             raise ValueError(
                 f"frame {self._num_frames}: time {time_s} s lies before the last frame's"
             )
+        assert not self._closed, "the writer is closed"
         self._last_tick = max(tick, self._last_tick + 1)
-        assert self._output is not None, "the writer is closed"
         frame = from_rgb(image, self._pix_fmt)
         frame.pts, frame.time_base = self._last_tick, self._time_base
-        self._output.mux(self._video.encode(frame))
+        until_s = float(self._last_tick * self._time_base)
+        self._file.mux(self._video.encode(frame), until_s=until_s)
         self._num_frames += 1
-        self._mux_sound(until_s=float(self._last_tick * self._time_base))
-
-    def _mux_sound(self, until_s: float) -> None:
-        """Interleave: sound up to the time of the last picture."""
-        assert self._output is not None
-        while self._sound_ahead is not None:
-            packet = self._sound_ahead
-            if seconds(packet.pts, packet.time_base) > until_s:
-                return
-            self._output.mux(packet)
-            self._sound_ahead = next(self._sound, None)
 
     def close(self) -> None:
         """Finish the file and put it in its place.
@@ -187,31 +131,21 @@ class VideoWriter:
         Raises:
             ValueError: no frame was written; nothing is left behind.
         """
-        if self._output is None:
+        if self._closed:
             return
+        self._closed = True
+        if not self._num_frames:
+            self._file.abort()
+            raise ValueError(f"{self.path}: no frame was written")
         try:
-            if not self._num_frames:
-                raise ValueError(f"{self.path}: no frame was written")
-            self._output.mux(self._video.encode(None))
-            self._mux_sound(until_s=float("inf"))
-            self._output.close()
-            if self._finish is not None:
-                self._finish(self._part)
-            os.replace(self._part, self.path)
-            self._output = None
+            self._file.close(self._video.encode(None))
         finally:
             self.abort()
 
     def abort(self) -> None:
         """Give up: remove what was written so far; the wanted path is not touched."""
-        output, self._output = self._output, None
-        self._sound_ahead = None
-        if isinstance(self._sound, Iterator) and hasattr(self._sound, "close"):
-            self._sound.close()
-        if output is not None:
-            with contextlib.suppress(Exception):  # an unfinished file may not close; it goes anyway
-                output.close()
-        self._part.unlink(missing_ok=True)
+        self._closed = True
+        self._file.abort()
 
     def __enter__(self) -> VideoWriter:
         return self

@@ -11,7 +11,7 @@ import typer
 from segkit.cli.errors import require_file, user_errors
 
 if TYPE_CHECKING:
-    from segkit.edits import EditPlan, Span
+    from segkit.edits import EditPlan, MaskEdit, Painting, Span
 
 edits = typer.Typer(
     name="edits",
@@ -71,11 +71,16 @@ def described(plan: EditPlan) -> list[str]:
         kind = "colour #{:02x}{:02x}{:02x}".format(*behind.colour) if behind.colour else "blur"
         kind += f" of {behind.blur:g} px" if behind.blur else ""
         lines.append(f"background: {behind.file.name if behind.file else kind}")
-    lines += [
-        f"mask edit: {edit.function} of {edit.module.name}, {_when(edit.span)}"
-        for edit in plan.masks
-    ]
+    lines += [f"{_mask(edit)}, {_when(edit.span)}" for edit in plan.masks]
     return lines or ["no edits"]
+
+
+def _mask(edit: MaskEdit | Painting) -> str:
+    from segkit.edits import Painting
+
+    if isinstance(edit, Painting):
+        return f"painting: {edit.picture.name}"
+    return f"mask edit: {edit.function} of {edit.module.name}"
 
 
 def _when(span: Span) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from segkit.cli.errors import require_file, require_free, user_errors
+from segkit.cli.face_options import POINT_HELP, REF_IMAGE_HELP, chosen_face
 
 
 @user_errors()
@@ -31,6 +32,10 @@ def fit(
     ] = None,
     face: Annotated[
         int | None, typer.Option("--face", min=0, help="Which face, 0 = leftmost.")
+    ] = None,
+    point: Annotated[str | None, typer.Option("--point", help=POINT_HELP, metavar="X,Y")] = None,
+    ref_image: Annotated[
+        Path | None, typer.Option("--ref-image", help=REF_IMAGE_HELP, metavar="FILE")
     ] = None,
     model: Annotated[
         Path | None,
@@ -68,11 +73,12 @@ def fit(
     if model is not None:
         require_file(model, option="--model")
     require_free(out, force=force)
+    chosen = chosen_face(face, point, ref_image)
 
     from segkit.talk.fit import fit as adapt
 
     made = adapt(
-        clip, out=out, start_s=start, end_s=end, minutes=minutes, size=size, face=face,
+        clip, out=out, start_s=start, end_s=end, minutes=minutes, size=size, face=chosen,
         model=model, parser=parser, seed=seed, device=device,
         save_on_interrupt=save_on_interrupt, force=force,
     )  # fmt: skip
@@ -83,8 +89,15 @@ def summary(out: Path, made: dict[str, Any]) -> str:
     """Tell what was learned from, and the held-out numbers before and after."""
     lines = [f"{out}: {made['size']} px, from {made['frames']} frames in {made['seconds']:.0f} s"]
     for half in ("masks", "images"):
-        numbers = ", ".join(f"{name} {number(value)}" for name, value in made.get(half, {}).items())
+        told = {name: value for name, value in made.get(half, {}).items() if name != "curve"}
+        numbers = ", ".join(f"{name} {number(value)}" for name, value in told.items())
         lines.append(f"  {half}: {numbers}")
+    for second, psnr in made.get("images", {}).get("curve", []):
+        lines.append(f"    after {second:4d} s of drawing: {psnr:.2f} dB on held-out lower halves")
+    if made.get("sound_delay_s"):
+        lines.append(
+            f"  the film's sound comes {1000 * made['sound_delay_s']:+.0f} ms after the mouth"
+        )
     return "\n".join(lines)
 
 

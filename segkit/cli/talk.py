@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from segkit.cli.errors import require_file, require_free, user_errors
+from segkit.cli.face_options import POINT_HELP, REF_IMAGE_HELP, chosen_face
 
 _USE, _EDIT, _MORE = "Input and output", "Edits", "More"
 _CREDENTIALS = "Content Credentials (`segkit verify` reads them)"
@@ -115,6 +116,14 @@ def talk(
         int | None,
         typer.Option("--face", min=0, help="Which face, 0 = leftmost.", rich_help_panel=_MORE),
     ] = None,
+    point: Annotated[
+        str | None,
+        typer.Option("--point", help=POINT_HELP, metavar="X,Y", rich_help_panel=_MORE),
+    ] = None,
+    ref_image: Annotated[
+        Path | None,
+        typer.Option("--ref-image", help=REF_IMAGE_HELP, metavar="FILE", rich_help_panel=_MORE),
+    ] = None,
     parser: Annotated[
         str | None,
         typer.Option(
@@ -133,6 +142,16 @@ def talk(
             rich_help_panel=_MORE,
         ),
     ] = "pingpong",
+    on_long_video: Annotated[
+        str,
+        typer.Option(
+            "--on-long-video",
+            help="When the film is longer: trim ends with the voice; keep goes on to the film's "
+            "end, silent and with closed mouth.",
+            metavar="HOW",
+            rich_help_panel=_MORE,
+        ),
+    ] = "trim",
     device: Annotated[
         str | None,
         typer.Option(
@@ -163,6 +182,14 @@ def talk(
             "--no-credentials",
             help="Do not say in the video how it was made.",
             rich_help_panel=_CREDENTIALS,
+        ),
+    ] = False,
+    no_resume: Annotated[
+        bool,
+        typer.Option(
+            "--no-resume",
+            help="Start afresh; default: the same command goes on where it was stopped.",
+            rich_help_panel=_MORE,
         ),
     ] = False,
     force: Annotated[
@@ -202,14 +229,16 @@ def talk(
         if path is not None:
             require_file(path, option=option)
     require_free(out, force=force)
+    chosen = chosen_face(face, point, ref_image)
 
     from segkit.talk.pipeline import talk as make
 
     made = make(
-        out=out, video=video, image=image, audio=audio, model=model, face=face,
+        out=out, video=video, image=image, audio=audio, model=model, face=chosen,
         background=background, swaps=swap or (), blinks=blink or (),
         mask_edits=mask_edit or (), edits=edits,
-        on_short_video=on_short_video, parser=parser, device=device, force=force,
+        on_short_video=on_short_video, on_long_video=on_long_video, resume=not no_resume,
+        parser=parser, device=device, force=force,
         credentials=not no_credentials, certificate=certificate, key=key,
     )  # fmt: skip
     typer.echo(summary(out, made))
@@ -224,7 +253,7 @@ def background_file(background: str | None) -> Path | None:
 
 
 def summary(out: Path, made: dict[str, Any]) -> str:
-    """Tell in a line or two what was made, and where no face was found."""
+    """Tell in a few lines what was made, where no face was found, and where the time went."""
     line = (
         f"{out}: {made['frames']} frames of {made['width']} x {made['height']} "
         f"at {made['fps']:g} fps, made in {made['seconds']['total']:.1f} s"
@@ -234,4 +263,19 @@ def summary(out: Path, made: dict[str, Any]) -> str:
         line += f"\nno face was found at {spans}; those frames are as they were"
     if made["signed"]:
         line += f"\nit says how it was made: segkit verify {out}"
-    return line
+    return line + "\n" + stages(made)
+
+
+def stages(made: dict[str, Any]) -> str:
+    """Return a table of where the time went: seconds, and milliseconds per frame made."""
+    spent = dict(made["seconds"])
+    total = spent.pop("total")
+    spent["other"] = max(0.0, total - sum(spent.values()))
+    frames = max(1, made["frames"] - made["resumed_frames"])
+    rows = [*spent.items(), ("total", total)]
+    lines = [f"{'stage':<10}{'s':>9}{'ms/frame':>10}"]
+    lines += [f"{name:<10}{value:>9.1f}{1000 * value / frames:>10.1f}" for name, value in rows]
+    lines.append(f"peak memory {made['peak_memory_mb']:.0f} MB")
+    if made["resumed_frames"]:
+        lines.append(f"{made['resumed_frames']} frames were there from before the stop")
+    return "\n".join(lines)

@@ -10,6 +10,7 @@ from segkit.edits.compositing import (
     composite,
     cover,
     foreground_colours,
+    refined_matte,
     soft_matte,
 )
 from segkit.edits.edit_file import read_edits
@@ -18,11 +19,13 @@ from segkit.edits.eyelids import blink
 from segkit.edits.marked import EditFileError
 from segkit.edits.mask_functions import MaskFunction, changed_regions, edit_mask, load_function
 from segkit.edits.options import parse_background, parse_colour, parse_options, parse_swap
+from segkit.edits.paintings import paint, read_painting
 from segkit.edits.plan import (
     AutomaticBlinks,
     Background,
     EditPlan,
     MaskEdit,
+    Painting,
     Span,
     Swap,
     merged,
@@ -38,6 +41,7 @@ __all__ = [
     "EditPlan",
     "MaskEdit",
     "MaskFunction",
+    "Painting",
     "Span",
     "Swap",
     "automatic_blinks",
@@ -52,11 +56,14 @@ __all__ = [
     "interpolate",
     "load_function",
     "merged",
+    "paint",
     "parse_background",
     "parse_colour",
     "parse_options",
     "parse_swap",
     "read_edits",
+    "read_painting",
+    "refined_matte",
     "soft_matte",
     "swap",
 ]

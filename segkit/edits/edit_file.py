@@ -17,6 +17,7 @@ from segkit.edits.plan import (
     Background,
     EditPlan,
     MaskEdit,
+    Painting,
     Span,
     Swap,
     refuse_repeats,
@@ -32,20 +33,24 @@ _SECONDS = "a time in seconds, 0 or later"
 T = TypeVar("T")
 
 
-def read_edits(path: str | Path, *, scheme: RegionScheme = SCHEME_12) -> EditPlan:
+def read_edits(
+    path: str | Path, *, scheme: RegionScheme = SCHEME_12, confined: bool = False
+) -> EditPlan:
     """Read an edit file; nothing of a user's code in it is run.
 
     Args:
         path: of a YAML file, or of a JSON file whose name ends in ``.json``. Paths in it are
             relative to its folder.
         scheme: names of the regions.
+        confined: for files of strangers: refuse functions, and files that do not lie beside this
+            one.
 
     Raises:
         FileNotFoundError: no such file.
         EditFileError: anything in it that cannot be used; the message names file, line and column,
             what was wanted and what came.
     """
-    document = read_marked(Path(path))
+    document = read_marked(Path(path), confined=confined)
     top = document.fields(_TOP, required=("version",))
     version = top["version"].integer(f"{VERSION}", low=0)
     if version != VERSION:
@@ -81,9 +86,15 @@ def _swap(item: Marked, scheme: RegionScheme) -> Swap:
     )
 
 
-def _mask(item: Marked) -> MaskEdit:
-    fields = item.fields(("function", "from", "to"), required=("function",))
+def _mask(item: Marked) -> MaskEdit | Painting:
+    fields = item.fields(("function", "painting", "from", "to"))
+    if ("function" in fields) == ("painting" in fields):
+        item.fail("expected either 'function' or 'painting'")
+    if "painting" in fields:
+        return Painting(_file(fields["painting"], "a picture"), _span(fields))
     value = fields["function"]
+    if value.confined:
+        value.fail("functions are not run here; paint the mask instead")
     wanted = "FILE.py:FUNCTION such as mine.py:wider_smile"
     module, function = _told(value, split_function, value.text(wanted))
     module = value.path.parent / module.expanduser()
@@ -155,6 +166,8 @@ def _span(fields: dict[str, Marked]) -> Span:
 
 def _file(value: Marked, wanted: str) -> Path:
     text = value.text(f"the path of {wanted}")
+    if value.confined and (Path(text).name != text or text.startswith((".", "~"))):
+        value.fail(f"expected {wanted} that lies beside the edit file, named without a folder")
     path = value.path.parent / Path(text).expanduser()
     if path.is_dir() or not path.exists():
         problem = "is a folder" if path.is_dir() else "does not exist"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segkit.edits.edit_file import VERSION
-from segkit.edits.plan import Background, EditPlan, Span
+from segkit.edits.plan import Background, EditPlan, MaskEdit, Painting, Span
 
 EXAMPLE = """\
 # Edits of a talking video: segkit talk ... --edits edits.yaml
@@ -32,18 +32,19 @@ swaps:
 background: {blur: 12}
 
 # Your own Python: def wider_smile(labels, time_s, scheme) returns the changed labels. It is run.
+# Or a painting, a PNG of the aligned face: {painting: strokes.png}
 masks:
   - {function: "mine.py:wider_smile", from: 0, to: 2}
 """
 
 
-def edits_text(plan: EditPlan) -> str:
+def edits_text(plan: EditPlan, *, beside: str | Path | None = None) -> str:
     """Write a plan as the YAML that `read_edits` reads back.
-
-    Paths are written as absolute ones, so that the file may lie anywhere.
 
     Args:
         plan: with single or automatic blinks, not both: a file says one of them.
+        beside: folder of the file: what lies in it is named without it, so that both can be moved
+            together. None writes absolute paths, and the file may lie anywhere.
 
     Raises:
         ValueError: single blinks beside automatic ones.
@@ -62,17 +63,14 @@ def edits_text(plan: EditPlan) -> str:
         document["blinks"] = [{"at": at, "amount": amount} for amount, at in plan.blinks.blinks]
     if plan.swaps:
         document["swaps"] = [
-            {"region": swap.region, "image": _absolute(swap.picture), "strength": swap.strength}
+            {"region": swap.region, "image": _told(swap.picture, beside), "strength": swap.strength}
             | _times(swap.span)
             for swap in plan.swaps
         ]
     if plan.background is not None:
-        document["background"] = _background(plan.background)
+        document["background"] = _background(plan.background, beside)
     if plan.masks:
-        document["masks"] = [
-            {"function": f"{_absolute(edit.module)}:{edit.function}"} | _times(edit.span)
-            for edit in plan.masks
-        ]
+        document["masks"] = [_mask(edit, beside) | _times(edit.span) for edit in plan.masks]
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
@@ -83,15 +81,24 @@ def _times(span: Span) -> dict[str, float]:
     return times | ({"fade": span.fade_s} if span.fade_s else {})
 
 
-def _background(background: Background) -> dict[str, Any]:
+def _mask(edit: MaskEdit | Painting, beside: str | Path | None) -> dict[str, Any]:
+    if isinstance(edit, Painting):
+        return {"painting": _told(edit.picture, beside)}
+    return {"function": f"{_told(edit.module, beside)}:{edit.function}"}
+
+
+def _background(background: Background, beside: str | Path | None) -> dict[str, Any]:
     if background.image is not None:
-        return {"image": _absolute(background.image)}
+        return {"image": _told(background.image, beside)}
     if background.video is not None:
-        return {"video": _absolute(background.video)}
+        return {"video": _told(background.video, beside)}
     if background.colour is not None:
         return {"colour": "#{:02x}{:02x}{:02x}".format(*background.colour)}
     return {"blur": background.blur or "auto"}
 
 
-def _absolute(path: Path) -> str:
-    return str(path.absolute())
+def _told(path: Path, beside: str | Path | None) -> str:
+    whole = path.absolute()
+    if beside is not None and whole.is_relative_to(Path(beside).absolute()):
+        return str(whole.relative_to(Path(beside).absolute()))
+    return str(whole)

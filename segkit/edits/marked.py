@@ -26,11 +26,14 @@ class Marked:
         node: what YAML read.
         path: of the file.
         name: of the value, such as ``swaps[0].strength``.
+        confined: whether the document comes from somebody who may neither run code nor read files
+            other than those that lie beside it.
     """
 
     node: Node
     path: Path
     name: str = ""
+    confined: bool = False
 
     @property
     def place(self) -> str:
@@ -60,7 +63,7 @@ class Marked:
             self.wrong(f"a mapping with {_listed(known)}")
         found: dict[str, Marked] = {}
         for key_node, value_node in self.node.value:
-            key = Marked(key_node, self.path, self.name)
+            key = Marked(key_node, self.path, self.name, self.confined)
             word = key_node.value if key_node.id == "scalar" else key._shown()
             if word not in known:
                 close = get_close_matches(word, known, 1)
@@ -69,7 +72,7 @@ class Marked:
             if word in found:
                 key.fail(f"key {word!r} is given twice; keep one of the two")
             name = f"{self.name}.{word}" if self.name else word
-            found[word] = Marked(value_node, self.path, name)
+            found[word] = Marked(value_node, self.path, name, self.confined)
         for word in required:
             if word not in found:
                 self.fail(f"key {word!r} is missing")
@@ -80,7 +83,7 @@ class Marked:
         if self.node.id != "sequence":
             self.wrong(f"a list of {wanted}")
         return [
-            Marked(node, self.path, f"{self.name}[{index}]")
+            Marked(node, self.path, f"{self.name}[{index}]", self.confined)
             for index, node in enumerate(self.node.value)
         ]
 
@@ -142,8 +145,12 @@ class Marked:
         return {"mapping": "a mapping", "sequence": "a list"}[self.node.id]
 
 
-def read_marked(path: Path) -> Marked:
+def read_marked(path: Path, *, confined: bool = False) -> Marked:
     """Read a YAML or JSON file.
+
+    Args:
+        path: of the file.
+        confined: see `Marked`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -159,7 +166,7 @@ def read_marked(path: Path) -> Marked:
         _require_json(text, path)
         # JSON allows tabs between values only, where YAML allows none.
         text = text.replace("\t", " ")
-    return Marked(_composed(text, path), path)
+    return Marked(_composed(text, path), path, confined=confined)
 
 
 def _composed(text: str, path: Path) -> Node:

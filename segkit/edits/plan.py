@@ -78,6 +78,19 @@ class MaskEdit:
 
 
 @dataclass(frozen=True)
+class Painting:
+    """Strokes laid over the mask, which stay at their place of the face.
+
+    Args:
+        picture: path of a PNG, see `read_painting`.
+        span: when.
+    """
+
+    picture: Path
+    span: Span = WHOLE
+
+
+@dataclass(frozen=True)
 class Background:
     """What stands behind the person; exactly one of the first four is set.
 
@@ -121,14 +134,14 @@ class EditPlan:
         blinks: single blinks.
         automatic: blinks by themselves, beside the single ones.
         background: None keeps the source's own.
-        masks: functions on masks, called in this order.
+        masks: functions on masks and paintings, applied in this order.
     """
 
     swaps: tuple[Swap, ...] = ()
     blinks: BlinkSchedule = field(default_factory=BlinkSchedule)
     automatic: AutomaticBlinks | None = None
     background: Background | None = None
-    masks: tuple[MaskEdit, ...] = ()
+    masks: tuple[MaskEdit | Painting, ...] = ()
 
     def files(self) -> list[Path]:
         """Return every file that the edits read."""
@@ -136,7 +149,7 @@ class EditPlan:
         return [
             *(swap.picture for swap in self.swaps),
             *([behind] if behind else []),
-            *(edit.module for edit in self.masks),
+            *(edit.module if isinstance(edit, MaskEdit) else edit.picture for edit in self.masks),
         ]
 
     def schedule(self, duration_s: float) -> BlinkSchedule:
@@ -184,12 +197,12 @@ def refuse_repeats(plan: EditPlan, *, how: str = "given twice") -> None:
         how: the problem, for the message.
 
     Raises:
-        ValueError: two swaps of one region or two calls of one function that overlap in time, or
-            two blinks at one time.
+        ValueError: two swaps of one region, two calls of one function or one painting twice, that
+            overlap in time; or two blinks at one time.
     """
     named = [
         *((f"swap of {swap.region}", swap.span) for swap in plan.swaps),
-        *((f"mask edit {edit.module.name}:{edit.function}", edit.span) for edit in plan.masks),
+        *((_mask_name(edit), edit.span) for edit in plan.masks),
         *((f"blink at {at:g} s", WHOLE) for _, at in plan.blinks.blinks),
     ]
     known: dict[str, list[Span]] = {}
@@ -197,6 +210,12 @@ def refuse_repeats(plan: EditPlan, *, how: str = "given twice") -> None:
         if any(other.overlaps(span) for other in known.get(name, ())):
             raise ValueError(f"{name}: {how}{_when(span)}; keep one of the two")
         known.setdefault(name, []).append(span)
+
+
+def _mask_name(edit: MaskEdit | Painting) -> str:
+    if isinstance(edit, Painting):
+        return f"painting {edit.picture.name}"
+    return f"mask edit {edit.module.name}:{edit.function}"
 
 
 def _when(span: Span) -> str:

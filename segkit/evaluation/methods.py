@@ -44,7 +44,12 @@ class SegTalkerMethod:
     def draw(self, clip: SelfDriven) -> Iterator[Drawn]:
         """Yield the clip's frames, and the spoken masks at the model's size."""
         bundle = self.bundle
-        speech = embed_speech(bundle.modules["audio_encoder"], clip.waveform.to(self._device))
+        speech = embed_speech(
+            bundle.modules["audio_encoder"],
+            clip.waveform.to(self._device),
+            # The clip speaks with its own voice, which may be as late as when it was learned from.
+            delay_s=bundle.own_sound_delay_s,
+        )
         identity = self._identity(clip)
         given = itertools.chain.from_iterable(self._shots(part) for part in clip.shown())
         spoken = voted(speaking(given, bundle, identity, speech, batch_size=8))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segkit.edits import Background, EditPlan, Span
+    from segkit.edits import Background, EditPlan, MaskEdit, Painting, Span
     from segkit.talk.job import Job
 
 LABEL = "segkit.synthesis"
@@ -140,11 +140,15 @@ def edits_of(plan: EditPlan) -> tuple[dict[str, Any], ...]:
     ]
     if plan.automatic is not None:
         blinks.append({"kind": "blinks", "seed": plan.automatic.seed})
-    masks = [
-        {"kind": "mask", "file": edit.module.name, "function": edit.function} | _times(edit.span)
-        for edit in plan.masks
-    ]
+    masks = [_mask(edit) | _times(edit.span) for edit in plan.masks]
     return (*swaps, *blinks, *_background(plan.background), *masks)
+
+
+def _mask(edit: MaskEdit | Painting) -> dict[str, Any]:
+    # This file is read by `segkit verify`, which loads no edits: told apart by what they hold.
+    if hasattr(edit, "picture"):
+        return {"kind": "painting", "file": edit.picture.name}
+    return {"kind": "mask", "file": edit.module.name, "function": edit.function}
 
 
 def _background(background: Background | None) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ class Bundle:
         card: provenance: data, commands, seed, numbers; plain data, free form.
         person: tensors of one person (see ``PERSON``); empty in a bundle for everybody.
             ``reference_labels`` ``H W`` uint8 of a closed mouth, ``reference_image`` ``3 H W``
-            uint8, ``styles`` ``R L D``, ``presence`` ``R`` bool.
+            uint8, ``styles`` ``R L D``, ``presence`` ``R`` bool, and maybe ``sound_delay_s``.
     """
 
     configs: dict[str, dict[str, Any]]
@@ -59,6 +59,11 @@ class Bundle:
     scheme: RegionScheme
     card: dict[str, Any] = field(default_factory=dict)
     person: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def own_sound_delay_s(self) -> float:
+        """How much later than the mouth the sound came in the film of the fit."""
+        return float(self.person.get("sound_delay_s", 0.0))
 
     def to(self, device: torch.device | str) -> Bundle:
         """Move every component to a device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from segkit.edits import composite, foreground_colours
+from segkit.edits import composite, foreground_colours, refined_matte
 from segkit.regions import RegionScheme
 from segkit.talk.backdrop import Backdrop
 from segkit.talk.matte import PersonMatte
@@ -31,8 +31,14 @@ class Finisher:
             return frame
         labels = shot.spoken if shot.spoken is not None else shot.labels
         opacity = self._matte(shot.frame, labels=labels, transform=shot.transform)
+        opacity = refined_matte(shot.frame, opacity)
         behind = self._backdrop.at(shot.time_s, frame, opacity)
         return composite(foreground_colours(frame, opacity), behind, opacity)
+
+    def see(self, shot: Shot) -> None:
+        """Look at a frame that is not to be made, so that the person is cut out steadily after."""
+        if self._matte is not None:
+            self._matte(shot.frame)
 
 
 def with_face(shot: Shot, scheme: RegionScheme) -> np.ndarray:

@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from segkit.contracts import FPS
 from segkit.parser_choice import build_parser
 from segkit.progress import progress_bars
 from segkit.talk.budget import Budget
@@ -21,9 +23,12 @@ from segkit.talk.fit_images import ImageFit, enlarge, fit_images
 from segkit.talk.fit_masks import MaskFit, fit_masks, predicted_labels
 from segkit.talk.identity import encode_styles
 from segkit.talk.person_clip import PersonClip, read_person
+from segkit.talk.sound_delay import delayed, sound_delay
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from segkit.faces.choice import FaceChoice
 
 _LARGE = 256
 _LARGE_FROM = 1.4
@@ -49,7 +54,7 @@ def fit(
     end_s: float | None = None,
     minutes: float = 10.0,
     size: int | None = None,
-    face: int | None = None,
+    face: FaceChoice | int | None = None,
     model: str | Path | Bundle | None = None,
     parser: str | Path | nn.Module | dict[str, Any] | None = None,
     seed: int = 0,
@@ -82,8 +87,9 @@ def fit(
         progress: show progress bars.
 
     Returns:
-        A report: ``frames``, ``seconds``, ``size``, and for ``masks`` and ``images`` the steps and
-        held-out numbers before and after.
+        A report: ``frames``, ``seconds``, ``size``, ``sound_delay_s`` (how much later than the
+        mouth the film's sound comes), and for ``masks`` and ``images`` the steps and held-out
+        numbers before and after.
 
     Raises:
         FileNotFoundError: an input or the output's folder is not there.
@@ -114,8 +120,10 @@ def fit(
             person = _suited(person, bundle)
         enlarge(bundle, person.images.shape[-1]).to(place)
         person = _resized(person, bundle.size)
+        person, report["sound_delay_s"] = synchronised(person, bundle)
         with _seeded(seed), _interruptible(report, allowed=save_on_interrupt):
             _train(bundle, person, report, bars, 60 * minutes, seed, steps, place)
+    bundle.person["sound_delay_s"] = torch.tensor(report["sound_delay_s"])
     bundle.card = _card(bundle, clip, start_s, end_s, seed, report)
     bundle.to("cpu")
     save_bundle(out, bundle, half=half, force=force)
@@ -146,13 +154,19 @@ def _train(
     enough = _MASK_PASSES * masks.num_train // _MASK_BATCH
     budget = Budget(_MASK_SHARE * seconds, bars, "masks ", steps=steps, most_steps=enough)
     report["masks"] = fit_masks(masks, budget, batch_size=_MASK_BATCH)
-    spoken = predicted_labels(masks)
+    spoken = predicted_labels(masks, person.labels)
     styles = bundle.person["styles"][None].to(device)
     images = ImageFit(bundle, person, styles, spoken, held_out=held_out, seed=seed, device=device)
     left = seconds - (time.perf_counter() - begun)
     budget = Budget(left, bars, "images", steps=steps)
     report["images"] = fit_images(images, budget)
     bundle.person["styles"] = images.model.styles.detach()[0].cpu()
+
+
+def synchronised(person: PersonClip, bundle: Bundle) -> tuple[PersonClip, float]:
+    """Bring the speech of a clip to its mouth; returns the clip and the delay found, in seconds."""
+    frames = sound_delay(bundle.modules["audio_encoder"], person)
+    return replace(person, waveform=delayed(person.waveform, -frames)), frames / FPS
 
 
 def remember_person(bundle: Bundle, person: PersonClip, device: torch.device) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -50,7 +51,7 @@ class ImageFit:
         bundle: whose generator is adapted.
         clip: the person.
         styles: ``1 R L D``, where the codes start.
-        spoken: ``T M M`` uint8, the masks that TSG predicts for the clip; None draws from the true
+        spoken: ``T S S`` uint8, the masks that TSG predicts for the clip; None draws from the true
             masks alone.
         held_out: number of frames at the end that only choose the best weights.
         seed: of all draws.
@@ -71,7 +72,7 @@ class ImageFit:
         self.model = PersonGenerator(bundle.modules["generator"], styles).to(device)
         self.num_regions = len(bundle.scheme)
         self.images, self.labels = clip.images, clip.labels
-        self.spoken = None if spoken is None else _enlarged(spoken.cpu(), clip.labels)
+        self.spoken = spoken
         self.num_train = len(clip) - held_out
         self.device = device
         self.random = torch.Generator().manual_seed(seed)
@@ -157,7 +158,8 @@ def fit_images(
         adversarial: weight of the patch critic; 0 leaves it out.
 
     Returns:
-        ``steps``, and the held-out weighted ``error`` and ``psnr_lower`` before and after.
+        ``steps``, the held-out weighted ``error`` and ``psnr_lower`` before and after, and
+        ``curve``: (second, ``psnr_lower``) on the way.
     """
     model = fit.model.eval().requires_grad_(True)
     best = BestWeights(model, decay=0.99)
@@ -168,7 +170,7 @@ def fit_images(
         (fit.num_train, len(fit.labels)) if fit.num_train < len(fit.labels) else (0, fit.num_train)
     )
     before = fit.check(best.average, *held)
-    checked = 0
+    begun, curve, checked = time.perf_counter(), [], 0
     for _ in budget:
         for group in (*optimiser.param_groups, *critic_optimiser.param_groups):
             group["lr"] = learning_rate * budget.cosine()
@@ -195,6 +197,7 @@ def fit_images(
             # counts.
             best.consider(error if budget.share < _ADVERSARIAL_FROM else 0.97 * error)
             budget.note(f"loss {loss.item():.3f}, held out {psnr:.1f} dB")
+            curve.append([round(time.perf_counter() - begun), round(psnr, 2)])
     best.consider(0.95 * fit.check(best.average, *held)[0])
     best.restore()
     model.requires_grad_(False)
@@ -203,6 +206,7 @@ def fit_images(
         "steps": budget.step,
         "error": [round(before[0], 4), round(after[0], 4)],
         "psnr_lower": [round(before[1], 2), round(after[1], 2)],
+        "curve": curve,
     }
 
 
@@ -230,8 +234,3 @@ def enlarge(bundle: Bundle, size: int) -> Bundle:
     bundle.configs["region_encoder"] |= {"num_layers": larger.num_layers}
     bundle.size = size
     return bundle
-
-
-def _enlarged(spoken: Tensor, labels: Tensor) -> Tensor:
-    step = labels.shape[-1] // spoken.shape[-1]
-    return spoken.repeat_interleave(step, -1).repeat_interleave(step, -2)

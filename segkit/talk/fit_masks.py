@@ -253,28 +253,39 @@ def recalibrate(fit: MaskFit, *, num_batches: int = 12, batch_size: int = 16) ->
 
 
 @torch.no_grad()
-def predicted_labels(fit: MaskFit, *, batch_size: int = 16) -> Tensor:
-    """Predict the masks of all frames as `talk` will: logits ``T R M M`` argmaxed, ``T M M``."""
-    found = []
+def predicted_labels(fit: MaskFit, labels: Tensor, *, batch_size: int = 16) -> Tensor:
+    """Predict the masks of all frames as `talk` will: the spoken lower half under the true upper.
+
+    Args:
+        fit: after `fit_masks`.
+        labels: ``T S S`` of the clip; the logits are enlarged to this size before the decision.
+        batch_size: frames at once.
+
+    Returns:
+        ``T S S`` uint8 on the CPU.
+    """
+    side = labels.shape[-1]
+    found = labels.cpu().clone()
     for first in range(0, len(fit.labels), batch_size):
-        labels = fit.labels[first : first + batch_size]
-        reference = fit.labels[fit.reference].expand_as(labels)
+        small = fit.labels[first : first + batch_size]
+        reference = fit.labels[fit.reference].expand_as(small)
         picked = slice(first, first + batch_size)
         features = None if fit.features is None else fit.features[picked]
-        logits = fit.predict(fit.parts, labels, reference, fit.speech[picked], features)
-        composed = labels.clone()
-        half = labels.shape[1] // 2
-        composed[:, half:] = decide(logits[:, :, half:], fit.bundle.scheme)
-        found.append(composed)
-    return torch.cat(found)
+        logits = fit.predict(fit.parts, small, reference, fit.speech[picked], features)
+        if logits.shape[-1] != side:
+            logits = functional.interpolate(
+                logits, (side, side), mode="bilinear", align_corners=False
+            )
+        lower = logits[:, :, side // 2 :]
+        found[picked, side // 2 :] = decide(lower, fit.bundle.scheme).to(found)
+    return found
 
 
 def class_weights(labels: Tensor, num_regions: int) -> Tensor:
     """Weigh small regions more, by the root of their rarity.
 
     Paper: inverse to the area (eq. 2). Ours, for one person's few frames: its square root, since
-        the full weight blows
-    up the lips beyond their true border.
+        the full weight blows up the lips beyond their true border.
     """
     share = torch.bincount(labels.flatten().long(), minlength=num_regions).float()
     share = share / share.sum()

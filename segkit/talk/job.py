@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from segkit.audio import load_audio
 from segkit.contracts import FPS, SAMPLE_RATE
 from segkit.edits import BlinkSchedule, EditPlan, Swap, merged, parse_options, read_edits
+from segkit.faces.choice import FaceChoice
+from segkit.film_file import check_container
 from segkit.parser_choice import build_parser
 from segkit.provenance import Certificate, chosen_certificate
 from segkit.regions import RegionScheme
 from segkit.talk.backdrop import Backdrop, open_backdrop
 from segkit.talk.bundle import Bundle, builtin_bundle_path, check_writable, load_bundle
 from segkit.talk.mask_edits import TimedMask, load_masks
-from segkit.talk.sources import ON_SHORT_VIDEO, FilmSource, PictureSource
+from segkit.talk.sources import ON_LONG_VIDEO, ON_SHORT_VIDEO, FilmSource, PictureSource
 from segkit.video import MediaError
 
 
@@ -35,13 +37,14 @@ class Job:
         device: where the model computes.
         waveform: ``N``, the speech at 16 kHz.
         sound: file whose sound track the output gets.
-        duration_s: length of the output; None is the film's own.
+        duration_s: length of the speech; None makes the output as long as the film.
         background: what to put behind the person.
         swaps: regions from other pictures.
         blinks: when the eyes close.
         masks: the user's functions on masks.
         face: which face.
         on_short_video: one of ``ON_SHORT_VIDEO``.
+        on_long_video: one of ``ON_LONG_VIDEO``.
         batch_size: frames per step.
         model_file: where the bundle was read; None if it never was.
         plan: all edits as they were asked for.
@@ -60,12 +63,30 @@ class Job:
     swaps: list[Swap]
     blinks: BlinkSchedule
     masks: list[TimedMask]
-    face: int | None
+    face: FaceChoice | int | None
     on_short_video: str
+    on_long_video: str
     batch_size: int
     model_file: Path | None
     plan: EditPlan
     certificate: Certificate | None
+
+    @property
+    def sound_delay_s(self) -> float:
+        """How much later than the mouth the sound comes: as filmed; 0 for another voice."""
+        speaks_itself = isinstance(self.source, FilmSource) and self.sound == self.source.path
+        return self.bundle.own_sound_delay_s if speaks_itself else 0.0
+
+    def first_pass_s(self) -> float | None:
+        """Return how much of the film is to be looked at; None for all of it."""
+        return None if self.on_long_video == "keep" else self.duration_s
+
+    def played_s(self) -> float | None:
+        """Return the length of the output after the first pass; None for the film's own."""
+        if self.duration_s is None or self.on_long_video == "trim":
+            return self.duration_s
+        period_s = self.source.period_s if isinstance(self.source, FilmSource) else 0.0
+        return max(self.duration_s, period_s)
 
 
 def prepare_job(
@@ -75,13 +96,14 @@ def prepare_job(
     image: str | Path | None,
     audio: str | Path | None,
     model: str | Path | Bundle | None,
-    face: int | None,
+    face: FaceChoice | int | None,
     background: str | Path | None,
     swaps: Sequence[str],
     blinks: Sequence[str],
     mask_edits: Sequence[str],
     edits: str | Path | EditPlan | None,
     on_short_video: str,
+    on_long_video: str,
     parser: str | Path | nn.Module | dict[str, Any] | None,
     batch_size: int,
     device: str | None,
@@ -96,11 +118,11 @@ def prepare_job(
         raise ValueError(
             "talk: expected either a video or an image; give one of --video and --image"
         )
-    if on_short_video not in ON_SHORT_VIDEO:
-        known = ", ".join(ON_SHORT_VIDEO)
-        raise ValueError(f"on_short_video: expected one of {known}, got {on_short_video!r}")
+    _check_choice("on_short_video", on_short_video, ON_SHORT_VIDEO)
+    _check_choice("on_long_video", on_long_video, ON_LONG_VIDEO)
     out = Path(out)
     check_writable(out, force=force)
+    check_container(out)
     signs = chosen_certificate(
         credentials=credentials, certificate=certificate, key=key, suffix=out.suffix
     )
@@ -133,14 +155,20 @@ def prepare_job(
         background=open_backdrop(plan.background),
         swaps=list(plan.swaps),
         blinks=plan.schedule(_duration_s(source, waveform)),
-        masks=load_masks(plan.masks),
+        masks=load_masks(plan.masks, scheme=bundle.scheme),
         face=face,
         on_short_video=on_short_video,
+        on_long_video=on_long_video,
         batch_size=batch_size,
         model_file=_model_file(model),
         plan=plan,
         certificate=signs,
     )
+
+
+def _check_choice(name: str, choice: str, known: Sequence[str]) -> None:
+    if choice not in known:
+        raise ValueError(f"{name}: expected one of {', '.join(known)}, got {choice!r}")
 
 
 def _with_edits(

@@ -17,6 +17,7 @@ _TOP_BEGIN, _TOP_END = 0.50, 0.58  # between the eyes (.42) and the mouth (.66)
 _GROW = 0.025  # beyond the jaw, which moves with speech
 _FEATHER, _MIN_FEATHER = 0.035, 3.0  # the minimum in pixels
 _EDIT_GROW = 0.03
+_EYES, _LASHES = ("eyes", "_eye"), 0.045  # lashes and lid folds reach beyond the eye's own region
 _GRAIN = 0.008  # what is finer than this is grain
 _MOUTH_MARGIN = 0.045  # around the lips the source shows the folds of another mouth
 
@@ -62,9 +63,10 @@ def blend_alpha(
     # Feathered at the sides only: the top has its own ramp, which a rim would push down onto the
     # lips.
     alpha = _soft(face, grow=_GROW * side, feather=feather) * (rise * rise * (3 - 2 * rise))
-    if regions := [scheme.index(name) for name in edited]:
-        changed = _union(source_labels, spoken_labels, regions)
-        alpha = np.maximum(alpha, _soft(changed, grow=max(2.0, _EDIT_GROW * side), feather=feather))
+    for name in edited:
+        changed = _union(source_labels, spoken_labels, [scheme.index(name)])
+        grow = _LASHES if name.endswith(_EYES) else _EDIT_GROW
+        alpha = np.maximum(alpha, _soft(changed, grow=max(2.0, grow * side), feather=feather))
     return (alpha * _fade_at_border(side, feather)).astype(np.float32)
 
 
@@ -124,7 +126,7 @@ def keep_grain(
         source: uint8 RGB of the same size.
         source_labels: label map ``H W`` of the source crop.
         spoken_labels: label map of the generated crop.
-        edited: names of regions that keep nothing of the source.
+        edited: names of regions that keep nothing of the source, nor does what is beside them.
         scheme: names of the labels.
 
     Returns:
@@ -145,6 +147,10 @@ def keep_grain(
     # From the border of the skin inwards: its outline moves with the jaw.
     share = _soft(same.astype(np.uint8), grow=0.0, feather=max(2.0, 2 * _GRAIN * side))
     share = (share * (1 - near_lips))[..., None]
+    if regions := [scheme.index(name) for name in edited]:
+        # A closed lid would be framed by the lashes of the open eye.
+        changed = _union(source_labels, spoken_labels, regions)
+        share *= 1 - _soft(changed, grow=_LASHES * side, feather=_LASHES * side)[..., None]
     difference = source.astype(np.float32) - generated.astype(np.float32)
     grain = difference - cv2.GaussianBlur(difference, (0, 0), _GRAIN * side)
     return np.clip(np.rint(generated + share * grain), 0, 255).astype(np.uint8)

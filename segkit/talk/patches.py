@@ -18,8 +18,8 @@ class PatchCritic(nn.Module):
     """Judge every patch of the lower face, real or drawn.
 
     Paper: one discriminator of the whole picture (eq. 12), far too large for minutes on one clip;
-        ours: patches of
-    the region that speech drives, and the critic's features as a perceptual distance.
+        ours: patches of the region that speech drives, and the critic's features as a perceptual
+        distance.
 
     Args:
         width: channels of its first layer.

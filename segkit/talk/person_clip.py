@@ -15,7 +15,14 @@ from torch import Tensor, nn
 from segkit.audio import load_audio
 from segkit.contracts import FPS
 from segkit.crop_labels import parse_crops
-from segkit.faces import apply_transform, closed_mouth_score, crop_transforms, track_face, warp_crop
+from segkit.faces import (
+    FaceChoice,
+    apply_transform,
+    closed_mouth_score,
+    crop_transforms,
+    track_face,
+    warp_crop,
+)
 from segkit.progress import counted
 from segkit.video import MediaError, VideoReader, at_fps
 
@@ -62,7 +69,7 @@ def read_person(
     size: int,
     parser: nn.Module,
     bars: Progress,
-    face: int | None = None,
+    face: FaceChoice | int | None = None,
     start_s: float = 0.0,
     end_s: float | None = None,
 ) -> PersonClip:

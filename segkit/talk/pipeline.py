@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from segkit.contracts import SAMPLE_RATE
 from segkit.edits import EditPlan
-from segkit.faces import FaceTrack, apply_transform, crop_transforms, track_face
+from segkit.faces import FaceChoice, FaceTrack, apply_transform, crop_transforms, track_face
 from segkit.progress import counted, progress_bars
-from segkit.provenance import add_credentials, statement_of
-from segkit.talk.bundle import Bundle
-from segkit.talk.finishing import Finisher
+from segkit.talk.bundle import Bundle, check_writable
+from segkit.talk.description import describe
+from segkit.talk.frame_labels import archived
 from segkit.talk.identity import (
     Identity,
     crops_of,
@@ -27,15 +27,17 @@ from segkit.talk.identity import (
     identity_of_crops,
     identity_of_person,
     reference_frames,
-    with_swaps,
 )
 from segkit.talk.job import Job, prepare_job
-from segkit.talk.looks import Donor, Looks
-from segkit.talk.sources import FilmSource, PictureSource
-from segkit.talk.speech import Speech, embed_speech
+from segkit.talk.rendering import Scene, join_segments, rendered, write_segments
+from segkit.talk.resume import WorkFolder
+from segkit.talk.sources import FilmSource
+from segkit.talk.speech import embed_speech
 from segkit.talk.stopwatch import Stopwatch
-from segkit.talk.stream import Placement, Shot, cropped, drawn, parsed, speaking, voted
-from segkit.video import VideoWriter
+from segkit.talk.stream import Placement, Shot
+from segkit.talk.windows import SEGMENT_FRAMES, first_frame, windows
+
+logger = logging.getLogger("segkit.talk")
 
 
 def talk(
@@ -45,13 +47,14 @@ def talk(
     image: str | Path | None = None,
     audio: str | Path | None = None,
     model: str | Path | Bundle | None = None,
-    face: int | None = None,
+    face: FaceChoice | int | None = None,
     background: str | Path | None = None,
     swaps: Sequence[str] = (),
     blinks: Sequence[str] = (),
     mask_edits: Sequence[str] = (),
     edits: str | Path | EditPlan | None = None,
     on_short_video: str = "pingpong",
+    on_long_video: str = "trim",
     parser: str | Path | nn.Module | dict[str, Any] | None = None,
     batch_size: int = 8,
     crf: int = 18,
@@ -61,6 +64,9 @@ def talk(
     credentials: bool = True,
     certificate: str | Path | None = None,
     key: str | Path | None = None,
+    masks: str | Path | None = None,
+    resume: bool = True,
+    segment_frames: int = SEGMENT_FRAMES,
 ) -> dict[str, Any]:
     """Make a face say something.
 
@@ -69,7 +75,7 @@ def talk(
         video: film of the person; its size, rate and time stamps are kept. Give this or ``image``.
         image: a still picture of the person, shown at 25 fps.
         audio: speech, any sound or video file; None takes the film's own sound. The output is as
-            long as the speech.
+            long as the speech, but see ``on_long_video``.
         model: a bundle or its path; None takes the built-in one.
         face: which face, counted from left to right in the first frame with faces; None takes the
             only or largest one.
@@ -82,6 +88,8 @@ def talk(
         edits: an edit file or a plan; the four above add to it.
         on_short_video: when the speech is longer than the film: ``"pingpong"``, ``"loop"``,
             ``"freeze"`` or ``"stop"``.
+        on_long_video: when the film is longer than the speech: ``"trim"`` ends with the speech,
+            ``"keep"`` lets the person be silent, with closed mouth and without sound, to the end.
         parser: labels the face, see `build_parser`; None takes `MeshParser`.
         batch_size: frames per step.
         crf: quality of the H.264 output, lower is better.
@@ -91,11 +99,15 @@ def talk(
         credentials: let the output say, signed, how it was made (C2PA; .mp4, .m4v and .mov).
         certificate: PEM chain that signs; None takes one made on this computer.
         key: PEM file of its private key.
+        masks: zip file to write with the mask of every frame, see `MaskArchive`; such a talk does
+            not go on after a stop.
+        resume: go on where the same talk was stopped; see `WorkFolder`.
+        segment_frames: frames encoded at once; a stop loses at most as many.
 
     Returns:
-        A report: ``frames``, ``fps``, ``width``, ``height``, ``passed_through`` (ranges in seconds
-        without a face, shown as they were), ``signed``, ``seconds`` per stage and in ``total``,
-        ``peak_memory_mb`` of the process.
+        A report: ``frames``, ``resumed_frames`` (made before a stop), ``fps``, ``width``,
+        ``height``, ``passed_through`` (ranges in seconds without a face, shown as they were),
+        ``signed``, ``seconds`` per stage and in ``total``, ``peak_memory_mb`` of the process.
 
     Raises:
         FileNotFoundError: an input or the output's folder is not there.
@@ -105,6 +117,8 @@ def talk(
         KeyError: an unknown region or component.
     """
     begun = time.perf_counter()
+    if masks is not None:
+        check_writable(Path(masks), force=force)
     job = prepare_job(
         out=out,
         video=video,
@@ -118,6 +132,7 @@ def talk(
         mask_edits=mask_edits,
         edits=edits,
         on_short_video=on_short_video,
+        on_long_video=on_long_video,
         parser=parser,
         batch_size=batch_size,
         device=device,
@@ -126,44 +141,62 @@ def talk(
         certificate=certificate,
         key=key,
     )
+    if masks is not None and resume:
+        # The archive holds the masks of all frames, and finished segments keep none.
+        resume = False
     watch = Stopwatch()
-    with progress_bars(show=progress) as bars, torch.no_grad():
+    description = describe(job, crf=crf, segment_frames=segment_frames)
+    with (
+        WorkFolder(job.out, description, resume=resume) as work,
+        progress_bars(show=progress) as bars,
+        torch.no_grad(),
+    ):
         with watch.stage("track"):
-            track = _track(job, bars)
+            track = _track(job, work, bars)
             transforms = crop_transforms(track, job.bundle.size, fps=float(job.source.fps))
         with watch.stage("identity"):
             donors = donors_of(job.swaps, job.bundle, job.parser, job.device)
             identity = _identity(job, track, transforms)
         with watch.stage("speech"):
-            speech = embed_speech(job.bundle.modules["audio_encoder"], job.waveform.to(job.device))
+            speech = embed_speech(
+                job.bundle.modules["audio_encoder"],
+                job.waveform.to(job.device),
+                delay_s=job.sound_delay_s,
+            )
         placement = Placement(transforms, track.valid, track.landmarks)
-        total = job.source.num_played(job.duration_s, job.on_short_video)
-        shots = counted(
-            _shots(job, placement, identity, donors, speech, watch), bars, "talk ", total
-        )
-        passed = _write(job, shots, watch, crf=crf, force=force)
+        scene = Scene(job, placement, identity, donors, speech)
+        resumed = sum(len(segment.times_s) for segment in work.segments())
+        shots = _shots(scene, bars, watch, done=resumed, size=segment_frames)
+        shots = archived(shots, masks, scheme=job.bundle.scheme)
+        write_segments(shots, job, work, watch, size=segment_frames, crf=crf)
+        made = join_segments(job, work, watch, force=force)
     seconds = {name: round(value, 3) for name, value in watch.seconds.items()}
     return {
-        "frames": passed.num_frames,
+        "frames": made.num_frames,
+        "resumed_frames": resumed,
         "fps": float(job.source.fps),
         "width": job.source.width,
         "height": job.source.height,
-        "passed_through": passed.ranges(float(1 / job.source.fps)),
-        "signed": passed.signed,
+        "passed_through": made.passed_through,
+        "signed": made.signed,
         "seconds": {**seconds, "total": round(time.perf_counter() - begun, 3)},
         "peak_memory_mb": _peak_memory_mb(),
     }
 
 
-def _track(job: Job, bars: Any) -> FaceTrack:
-    """First pass: only landmarks and times stay in memory."""
-    if isinstance(job.source, PictureSource):
-        return track_face(job.source.frames(), face=job.face)
-    total = round(
-        min(job.source.duration_s, job.duration_s or job.source.duration_s) * job.source.fps
-    )
-    frames = counted(job.source.frames(job.duration_s), bars, "track", total)
-    return track_face(frames, face=job.face, fps=float(job.source.fps))
+def _track(job: Job, work: WorkFolder, bars: Any) -> FaceTrack:
+    """First pass: only landmarks and times are kept, and those in a file."""
+    known = work.load_track()
+    if known is not None:
+        track, job.source.times_s = known
+        return track
+    end_s = job.first_pass_s()
+    frames = job.source.first_pass(end_s)
+    if isinstance(job.source, FilmSource):
+        shown_s = min(job.source.duration_s, end_s or job.source.duration_s)
+        frames = counted(frames, bars, "track", round(shown_s * job.source.fps))
+    track = track_face(frames, face=job.face, fps=float(job.source.fps))
+    return work.save_track(track, job.source.times_s)
 
 
 def _identity(job: Job, track: FaceTrack, transforms: np.ndarray) -> Identity:
@@ -177,110 +210,19 @@ def _identity(job: Job, track: FaceTrack, transforms: np.ndarray) -> Identity:
     return identity
 
 
-def _shots(
-    job: Job,
-    placement: Placement,
-    identity: Identity,
-    donors: list[Donor],
-    speech: Speech,
-    watch: Stopwatch,
-) -> Iterator[Shot]:
-    """Second pass: every stage pulls a few frames from the one before."""
-    size = job.batch_size
-    played = watch.over(job.source.play(job.duration_s, job.on_short_video), "decode")
-    shots = watch.over(
-        parsed(cropped(played, placement, job.bundle.size), placement, job.parser), "parse"
-    )
-    shots = watch.over(speaking(shots, job.bundle, identity, speech, batch_size=size), "masks")
-    lasting = [donor for donor in donors if donor.swap.span.is_whole]
-    looks = Looks(
-        job.bundle.modules["generator"],
-        with_swaps(identity, lasting, job.bundle.scheme).styles,
-        timed=[donor for donor in donors if donor not in lasting],
-        scheme=job.bundle.scheme,
-    )
-    edited = drawn(
-        voted(shots),
-        job.bundle,
-        identity,
-        blinks=job.blinks,
-        swapped=[donor.swap.region for donor in lasting if donor.swap.strength > 0],
-        masks=job.masks,
-        looks=looks,
-        batch_size=size,
-    )
-    return watch.over(edited, "faces")
-
-
-class _Passed:
-    """Count the frames, and note those shown as they were."""
-
-    def __init__(self) -> None:
-        self.num_frames = 0
-        self.signed = False
-        self._times_s: list[float] = []
-
-    def add(self, shot: Shot) -> None:
-        self.num_frames += 1
-        if shot.generated is None:
-            self._times_s.append(shot.time_s)
-
-    def ranges(self, step_s: float) -> list[tuple[float, float]]:
-        """Return ``(start_s, end_s)`` of every run."""
-        ranges: list[tuple[float, float]] = []
-        for time_s in self._times_s:
-            if ranges and time_s - ranges[-1][1] < 0.5 * step_s:
-                ranges[-1] = (ranges[-1][0], time_s + step_s)
-            else:
-                ranges.append((time_s, time_s + step_s))
-        return [(round(start_s, 3), round(end_s, 3)) for start_s, end_s in ranges]
-
-
-def _write(job: Job, shots: Iterator[Shot], watch: Stopwatch, *, crf: int, force: bool) -> _Passed:
-    passed = _Passed()
-    finished = Finisher(job.background, scheme=job.bundle.scheme)
-    cut = job.on_short_video == "stop" and job.duration_s is not None
-    sound: dict[str, Any] = (
-        {"waveform": job.waveform[: _stop_sample(job)]} if cut else {"audio_from": job.sound}
-    )
-    source = job.source
-    with VideoWriter(
-        job.out,
-        width=source.width,
-        height=source.height,
-        fps=source.fps,
-        crf=crf,
-        force=force,
-        finish=_signing(job, passed, watch),
-        **sound,
-    ) as writer:
-        for shot in shots:
-            with watch.stage("paste"):
-                frame = finished(shot)
-            with watch.stage("encode"):
-                writer.write(frame, shot.time_s)
-            passed.add(shot)
-    return passed
-
-
-def _signing(job: Job, passed: _Passed, watch: Stopwatch) -> Callable[[Path], None]:
-    def sign(path: Path) -> None:
-        ranges = passed.ranges(float(1 / job.source.fps))
-        with watch.stage("sign"):
-            passed.signed = add_credentials(
-                path, statement=lambda: statement_of(job, ranges), certificate=job.certificate
-            )
-
-    return sign
-
-
-def _stop_sample(job: Job) -> int:
-    last_s = (
-        job.source.times_s[-1] + float(1 / job.source.fps)
-        if isinstance(job.source, FilmSource)
-        else np.inf
-    )
-    return int(min(last_s, job.duration_s or np.inf) * SAMPLE_RATE)
+def _shots(scene: Scene, bars: Any, watch: Stopwatch, *, done: int, size: int) -> Iterator[Shot]:
+    """Second pass, from the first frame that is not done yet."""
+    job = scene.job
+    duration_s = job.played_s()
+    total = job.source.num_played(duration_s, job.on_short_video)
+    first = done // size
+    if done >= total:
+        return iter(())
+    if done:
+        logger.warning("going on at frame %d of %d", done, total)
+    played = job.source.play(duration_s, job.on_short_video, first=first_frame(first, size=size))
+    cut = windows(played, total=total, first=first, size=size)
+    return counted(rendered(cut, scene, watch), bars, "talk ", total - done)
 
 
 def _peak_memory_mb() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,16 +12,18 @@ import numpy as np
 
 from segkit.contracts import FPS
 from segkit.media import open_media, seconds, video_stream
+from segkit.pictures import read_picture
 from segkit.pixels import ToRGB
 from segkit.video import MediaError, VideoReader
 
 ON_SHORT_VIDEO = ("pingpong", "loop", "freeze", "stop")
 """What to do when the speech is longer than the film."""
 
+ON_LONG_VIDEO = ("trim", "keep")
+"""What to do when the film is longer than the speech."""
+
 _STRETCH_BYTES = 200_000_000
 """Memory of the frames held at once while a film plays backwards."""
-
-_MAX_PICTURE_SIDE = 16_384
 
 
 class Played(NamedTuple):
@@ -57,9 +60,13 @@ class PictureSource:
         self.fps = Fraction(FPS)
         self.times_s = [0.0]
 
-    def frames(self, end_s: float | None = None) -> Iterator[np.ndarray]:
+    def first_pass(self, end_s: float | None = None) -> Iterator[np.ndarray]:
         """Yield the one frame."""
         del end_s
+        yield self.image
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Yield the one frame."""
         yield self.image
 
     def num_played(self, duration_s: float | None, on_short_video: str) -> int:
@@ -67,9 +74,11 @@ class PictureSource:
         del on_short_video
         return max(1, round((duration_s or 0) * FPS))
 
-    def play(self, duration_s: float | None, on_short_video: str) -> Iterator[Played]:
-        """Yield the picture again and again."""
-        for number in range(self.num_played(duration_s, on_short_video)):
+    def play(
+        self, duration_s: float | None, on_short_video: str, *, first: int = 0
+    ) -> Iterator[Played]:
+        """Yield the picture again and again, from the ``first`` frame of the output on."""
+        for number in range(first, self.num_played(duration_s, on_short_video)):
             yield Played(self.image, number / FPS, 0)
 
 
@@ -92,8 +101,13 @@ class FilmSource:
             self.duration_s = float(reader.duration_s)
         self.times_s: list[float] = []
 
-    def frames(self, end_s: float | None = None) -> Iterator[np.ndarray]:
-        """Yield the frames once, noting their times; the first pass.
+    @property
+    def period_s(self) -> float:
+        """Length of what the first pass saw, its last frame included."""
+        return self.times_s[-1] + float(1 / self.fps)
+
+    def first_pass(self, end_s: float | None = None) -> Iterator[np.ndarray]:
+        """Yield the frames, noting their times, which ``play`` needs.
 
         Args:
             end_s: stop at this time.
@@ -106,25 +120,35 @@ class FilmSource:
                 self.times_s.append(frame.time_s)
                 yield frame.image
 
+    def frames(self) -> Iterator[np.ndarray]:
+        """Yield the frames from the beginning, noting nothing."""
+        with VideoReader(self.path) as reader:
+            for frame in reader:
+                yield frame.image
+
     def num_played(self, duration_s: float | None, on_short_video: str) -> int:
         """Return how many frames ``play`` will yield; needs the first pass."""
         return sum(1 for _ in self._order(duration_s, on_short_video))
 
-    def play(self, duration_s: float | None, on_short_video: str) -> Iterator[Played]:
+    def play(
+        self, duration_s: float | None, on_short_video: str, *, first: int = 0
+    ) -> Iterator[Played]:
         """Yield the output's frames.
 
         Args:
-            duration_s: length of the speech; None plays the film once.
+            duration_s: length of the output; None plays the film once.
             on_short_video: one of ``ON_SHORT_VIDEO``.
+            first: number of the output's frame to begin with.
         """
-        order = list(self._order(duration_s, on_short_video))
+        order = list(itertools.islice(self._order(duration_s, on_short_video), first, None))
         place = 0
         while place < len(order):
             # A run of frames in file order is streamed; anything else is read in short stretches.
             stop = place + 1
             while stop < len(order) and order[stop][0] == order[stop - 1][0] + 1:
                 stop += 1
-            if order[place][0] == 0 and (stop - place > 1 or len(order) == 1):
+            begins = order[place][0] == 0 or place == 0
+            if begins and (stop - place > 1 or len(order) == 1):
                 yield from self._forwards(order[place:stop])
             else:
                 stop = place + 1
@@ -137,10 +161,9 @@ class FilmSource:
         """Yield (frame of the source, output time)."""
         count = len(self.times_s)
         step_s = float(1 / self.fps)
-        period_s = self.times_s[-1] + step_s
-        wanted_s = period_s if duration_s is None else duration_s
+        wanted_s = self.period_s if duration_s is None else duration_s
         if on_short_video == "stop":
-            wanted_s = min(wanted_s, period_s)
+            wanted_s = min(wanted_s, self.period_s)
         lap, start_s = 0, 0.0
         while start_s < wanted_s - 1e-6:
             backwards = on_short_video == "pingpong" and lap % 2 == 1
@@ -166,7 +189,8 @@ class FilmSource:
 
     def _forwards(self, order: list[tuple[int, float]]) -> Iterator[Played]:
         with VideoReader(self.path) as reader:
-            for (index, time_s), frame in zip(order, reader, strict=False):
+            frames = reader.frames(order[0][0])
+            for (index, time_s), frame in zip(order, frames, strict=False):
                 yield Played(frame.image, time_s, index)
 
     def _stretch(self, order: list[tuple[int, float]]) -> Iterator[Played]:
@@ -209,32 +233,3 @@ class FilmSource:
                 if len(found) == len(wanted):
                     return found
         raise MediaError(f"{self.path} changed while it was being read; try again")
-
-
-def read_picture(path: str | Path) -> np.ndarray:
-    """Read a picture as uint8 RGB ``H W 3``, upright, with transparency on white.
-
-    Raises:
-        FileNotFoundError: no such file.
-        MediaError: empty, damaged, or not a picture.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"picture {path} not found")
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if "A" in picture.getbands() or "transparency" in picture.info:
-                picture = Image.alpha_composite(
-                    Image.new("RGBA", picture.size, "white"), picture.convert("RGBA")
-                )
-            image = np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise MediaError(f"{path} is no readable picture ({error}); give a jpg or png") from error
-    if max(image.shape) > _MAX_PICTURE_SIDE:
-        raise MediaError(
-            f"{path}: {image.shape[1]} x {image.shape[0]} pixels are too many; shrink it first"
-        )
-    return np.ascontiguousarray(image)

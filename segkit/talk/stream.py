@@ -18,6 +18,7 @@ from segkit.halves import pose_of
 from segkit.regions import RegionScheme, one_hot
 from segkit.talk.bundle import Bundle
 from segkit.talk.identity import Identity
+from segkit.talk.lashes import with_lashes
 from segkit.talk.looks import Looks
 from segkit.talk.mask_edits import TimedMask
 from segkit.talk.masks import compose_labels, shrunk, to_pixels
@@ -46,6 +47,7 @@ class Shot:
         generated: uint8 RGB ``S S 3``.
         edited: regions covered beyond the lower face.
         fading: such regions that show only in part, and how much, in (0, 1).
+        finished: uint8 RGB ``H W 3``, the frame of the output.
     """
 
     frame: np.ndarray
@@ -58,6 +60,7 @@ class Shot:
     generated: np.ndarray | None = None
     edited: tuple[str, ...] = field(default=())
     fading: tuple[tuple[str, float], ...] = field(default=())
+    finished: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +204,12 @@ def drawn(
             labels = _stacked(shot.spoken for shot in alike).to(identity.styles.device)
             images = looks.draw(state, one_hot(labels, len(bundle.scheme)))
             for shot, image in zip(alike, to_pixels(images), strict=True):
-                shot.generated = image
+                assert shot.crop is not None
+                assert shot.labels is not None
+                assert shot.spoken is not None
+                shot.generated = with_lashes(
+                    image, shot.crop, shot.labels, shot.spoken, scheme=bundle.scheme
+                )
         yield from batch
 
 

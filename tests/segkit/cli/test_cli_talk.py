@@ -43,6 +43,7 @@ def test_a_photograph_talks(talk, tmp_path):
     result = talk("--blink", "1.0@0.2")
     assert result.exit_code == 0, result.output
     assert "10 frames of 300 x 300 at 25 fps" in result.stdout
+    assert "\nencode " in result.stdout
     with VideoReader(tmp_path / "out.mp4") as video:
         assert video.has_audio
         assert sum(1 for _ in video) == 10
@@ -108,6 +109,12 @@ def test_several_faces_name_the_option(talk, tmp_path, portrait):
     Image.fromarray(np.hstack([picture, picture])).save(two)
     refused(talk(image=two), "2 faces", "--face")
     refused(talk("--face", "5", image=two), "5")
+    refused(talk("--face", "0", "--point", "9,9"), "--face N and --point X,Y; leave one")
+    refused(talk("--point", "there"), "--point", "X,Y", "there")
+    refused(talk("--ref-image", tmp_path / "absent.png"), "--ref-image", "absent.png")
+    chosen = talk("--ref-image", portrait, image=two)
+    refused(chosen, "two faces look as much like", "--face")
+    assert "compared by hair, colours and light" in chosen.stderr
 
 
 def test_swaps(talk, portrait, tmp_path):
@@ -123,6 +130,30 @@ def test_blinks(talk, blink):
 
 def test_how_to_play_a_short_film(talk):
     refused(talk("--on-short-video", "rewind"), "rewind", "pingpong")
+
+
+def test_what_to_do_with_a_long_film(talk):
+    refused(talk("--on-long-video", "speed-up"), "speed-up", "trim, keep")
+
+
+def test_the_table_of_stages_adds_up():
+    from segkit.cli.talk import stages
+
+    made = {
+        "frames": 50,
+        "resumed_frames": 30,
+        "seconds": {"track": 1.0, "encode": 2.5, "total": 4.0},
+        "peak_memory_mb": 812.4,
+    }
+    assert stages(made).splitlines() == [
+        "stage             s  ms/frame",
+        "track           1.0      50.0",
+        "encode          2.5     125.0",
+        "other           0.5      25.0",
+        "total           4.0     200.0",
+        "peak memory 812 MB",
+        "30 frames were there from before the stop",
+    ]
 
 
 def test_interrupt(talk, monkeypatch, tmp_path):

@@ -10,7 +10,8 @@ from segkit.talk.budget import BestWeights, Budget
 from segkit.talk.bundle import load_bundle
 from segkit.talk.fit import fit
 from segkit.talk.fit_images import enlarge
-from segkit.talk.fit_masks import MaskFit, class_weights, fit_masks
+from segkit.talk.fit_masks import MaskFit, class_weights, fit_masks, predicted_labels
+from segkit.talk.masks import compose_labels
 from segkit.talk.person_clip import PersonClip
 from segkit.video import MediaError
 
@@ -271,3 +272,18 @@ def test_class_weights_do_not_spread_small_regions_after_a_fit(tiny_bundle):
     shift = tiny_bundle.modules["mask_decoder"].bias
     torch.testing.assert_close(shift, -0.75 * fit_.weights.log())
     assert shift[1] < shift[6] < 0.3, "lips are rarer than skin"
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_drawing_learns_on_the_masks_that_talk_will_make(tiny_bundle, side):
+    fit_, _ = mask_fit(tiny_bundle)
+    labels = fit_.labels.repeat_interleave(side // 64, 1).repeat_interleave(side // 64, 2)
+    logits = torch.randn(6, 12, 64, 64, generator=torch.Generator().manual_seed(0))
+    fit_.predict = lambda *arguments: logits
+    found = predicted_labels(fit_, labels)
+    scheme = tiny_bundle.scheme
+    expected = [
+        compose_labels(one.numpy(), planes, scheme)
+        for one, planes in zip(labels, logits, strict=True)
+    ]
+    assert np.array_equal(found.numpy(), np.stack(expected))

@@ -1,7 +1,6 @@
-import pytest
 import torch
 
-from segkit.talk.speech import Speech, embed_speech, silence_gate
+from segkit.talk.speech import Speech, embed_speech
 
 
 class Ramp(torch.nn.Module):
@@ -54,30 +53,3 @@ def test_after_the_end_there_is_silence():
     vectors, silence = speech.at([0.12, 9.0])
     assert vectors[:, 0].tolist() == [-1, -1]
     assert silence.tolist() == [1, 1]
-
-
-def test_the_gate_finds_pauses_of_a_second():
-    wave = torch.sin(torch.arange(16000 * 4) * 0.2) * 0.3
-    wave[16000:35200] = 0  # 1.2 s
-    wave[6400:7680] = 0  # 0.08 s, the closure of a plosive
-    wave[44800:57600] = 0  # 0.8 s, a breath
-    gate = silence_gate(wave)
-    assert gate.shape == (100,)
-    assert gate[27:53].min() == 1
-    assert gate[:22].sum() == 0
-    assert gate[58:].sum() == 0
-    assert (gate.diff().abs() <= 0.5).all()
-
-
-@pytest.mark.parametrize("level", [0.0, 1e-5])
-def test_all_silence_is_all_gated(level):
-    torch.manual_seed(0)
-    assert silence_gate(level * torch.randn(16000)).min() == 1
-
-
-def test_loudness_does_not_move_the_gate():
-    torch.manual_seed(0)
-    wave = torch.randn(48000) * 0.3
-    wave[9600:32000] *= 0.001
-    assert torch.equal(silence_gate(wave), silence_gate(0.3 * wave))
-    assert silence_gate(wave).sum() > 5

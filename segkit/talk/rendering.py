@@ -1,0 +1,199 @@
+"""The second pass of a talk: from the frames of a window to finished frames, and to a film."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from segkit.film_join import join_films
+from segkit.provenance import add_credentials, statement_of
+from segkit.talk.finishing import Finisher
+from segkit.talk.identity import Identity, with_swaps
+from segkit.talk.job import Job
+from segkit.talk.looks import Donor, Looks
+from segkit.talk.resume import Segment, WorkFolder
+from segkit.talk.speech import Speech
+from segkit.talk.stopwatch import Stopwatch
+from segkit.talk.stream import Placement, Shot, cropped, drawn, parsed, speaking, voted
+from segkit.talk.windows import Window
+from segkit.video import VideoWriter
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """All that is known once the first pass is over.
+
+    Args:
+        job: what was asked for.
+        placement: where the face is.
+        identity: the person.
+        donors: pictures that regions are taken from.
+        speech: the voice.
+    """
+
+    job: Job
+    placement: Placement
+    identity: Identity
+    donors: list[Donor]
+    speech: Speech
+
+    def looks(self) -> Looks:
+        """Prepare the style codes over time."""
+        scheme, lasting = self.job.bundle.scheme, self.lasting
+        return Looks(
+            self.job.bundle.modules["generator"],
+            with_swaps(self.identity, lasting, scheme).styles,
+            timed=[donor for donor in self.donors if donor not in lasting],
+            scheme=scheme,
+        )
+
+    @property
+    def lasting(self) -> list[Donor]:
+        """The swaps from the first frame to the last."""
+        return [donor for donor in self.donors if donor.swap.span.is_whole]
+
+
+def rendered(windows: Iterable[Window], scene: Scene, watch: Stopwatch) -> Iterator[Shot]:
+    """Make the frames of all segments, in order."""
+    looks = scene.looks()
+    for window in windows:
+        yield from _segment(window, scene, looks, watch)
+
+
+def _segment(window: Window, scene: Scene, looks: Looks, watch: Stopwatch) -> Iterator[Shot]:
+    """Make the frames of one segment: every stage pulls a few from the one before."""
+    job, size = scene.job, scene.job.batch_size
+    played = watch.over(window.frames, "decode")
+    found = cropped(played, scene.placement, job.bundle.size)
+    shots = watch.over(parsed(found, scene.placement, job.parser), "parse")
+    shots = watch.over(
+        speaking(shots, job.bundle, scene.identity, scene.speech, batch_size=size), "masks"
+    )
+    finisher = Finisher(job.background, scheme=job.bundle.scheme)
+    voices = voted(shots)
+    with watch.stage("paste"):
+        for shot in itertools.islice(voices, window.lead):
+            finisher.see(shot)
+    edited = drawn(
+        itertools.islice(voices, window.size),
+        job.bundle,
+        scene.identity,
+        blinks=job.blinks,
+        swapped=[donor.swap.region for donor in scene.lasting if donor.swap.strength > 0],
+        masks=job.masks,
+        looks=looks,
+        batch_size=size,
+    )
+    for shot in watch.over(edited, "faces"):
+        with watch.stage("paste"):
+            shot.finished = finisher(shot)
+        yield shot
+
+
+def write_segments(
+    shots: Iterator[Shot], job: Job, work: WorkFolder, watch: Stopwatch, *, size: int, crf: int
+) -> None:
+    """Encode finished frames, ``size`` at a time, each segment by an encoder of its own."""
+    for number in itertools.count(len(work.segments())):
+        first = next(shots, None)
+        if first is None:
+            return
+        some = itertools.chain([first], itertools.islice(shots, size - 1))
+        work.finish(number, _encoded(some, work.film_of(number), job, watch, crf=crf))
+        _give_back_memory()
+
+
+def _give_back_memory() -> None:
+    """Let the C library return what it holds free, such as the frames of the last encoder.
+
+    At 1080p that is 300 MB after each segment, which the next one may not find in one piece. Only
+    GNU's library has it.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _encoded(shots: Iterator[Shot], path: Path, job: Job, watch: Stopwatch, *, crf: int) -> Segment:
+    """Encode one segment; the encoder, the largest thing in memory, goes before the next comes."""
+    segment = Segment([], [])
+    source = job.source
+    with VideoWriter(
+        path, width=source.width, height=source.height, fps=source.fps, crf=crf, force=True
+    ) as writer:
+        for shot in shots:
+            assert shot.finished is not None
+            segment.times_s.append(shot.time_s)
+            segment.passed.append(shot.generated is None)
+            with watch.stage("encode"):
+                writer.write(shot.finished, shot.time_s - segment.times_s[0])
+        with watch.stage("encode"):
+            writer.close()
+    return segment
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of a talk.
+
+    Args:
+        num_frames: of the output.
+        passed_through: ``(start_s, end_s)`` of every run of frames without a face.
+        signed: whether the output carries credentials.
+    """
+
+    num_frames: int
+    passed_through: list[tuple[float, float]]
+    signed: bool
+
+
+def join_segments(job: Job, work: WorkFolder, watch: Stopwatch, *, force: bool) -> Made:
+    """Put the segments together with the sound, sign the film, and put it in its place."""
+    segments = work.segments()
+    times_s = [time_s for segment in segments for time_s in segment.times_s]
+    passed = [flag for segment in segments for flag in segment.passed]
+    step_s = float(1 / job.source.fps)
+    ranges = _ranges([time_s for time_s, flag in zip(times_s, passed, strict=True) if flag], step_s)
+    signed: list[bool] = []
+    # A film that stops before the voice does takes the voice with it.
+    stops = job.on_short_video == "stop" and job.duration_s is not None
+    with watch.stage("join"):
+        join_films(
+            job.out,
+            [work.film_of(number) for number in range(len(segments))],
+            times_s=times_s,
+            fps=job.source.fps,
+            audio_from=job.sound,
+            audio_until_s=times_s[-1] + step_s if stops else None,
+            force=force,
+            finish=_signing(job, ranges, signed, watch),
+        )
+    return Made(len(times_s), ranges, any(signed))
+
+
+def _ranges(times_s: list[float], step_s: float) -> list[tuple[float, float]]:
+    """Return ``(start_s, end_s)`` of every run of times."""
+    ranges: list[tuple[float, float]] = []
+    for time_s in times_s:
+        if ranges and time_s - ranges[-1][1] < 0.5 * step_s:
+            ranges[-1] = (ranges[-1][0], time_s + step_s)
+        else:
+            ranges.append((time_s, time_s + step_s))
+    return [(round(start_s, 3), round(end_s, 3)) for start_s, end_s in ranges]
+
+
+def _signing(
+    job: Job, ranges: list[tuple[float, float]], signed: list[bool], watch: Stopwatch
+) -> Callable[[Path], None]:
+    def sign(path: Path) -> None:
+        with watch.stage("sign"):
+            signed.append(
+                add_credentials(
+                    path, statement=lambda: statement_of(job, ranges), certificate=job.certificate
+                )
+            )
+
+    return sign
