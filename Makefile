@@ -4,7 +4,7 @@
 #   ARGS="-k regions"   passed on to pytest, or to `segkit demo`
 
 VENV   ?= .venv
-EXTRAS ?= dev,synth,mim,plot
+EXTRAS ?= dev,synth,mim,plot,cluster,web
 ARGS   ?=
 
 BIN   := $(VENV)/bin
@@ -16,7 +16,7 @@ PACKAGED := pyproject.toml model-index.yml tools/train.py $(shell find projects 
 
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10 python3.14 python)
 
-.PHONY: demo test setup lint format docs clean
+.PHONY: demo test setup browser lint format docs clean
 .DEFAULT_GOAL := demo
 
 demo: setup  ## make talking videos with edits from what the repository carries
@@ -26,6 +26,9 @@ test: setup  ## run the whole suite
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 setup: $(STAMP)  ## create .venv and install everything; instant when nothing changed
+
+browser: setup  ## find or install the Chromium of the browser test
+	@$(BIN)/python tools/get_browser.py
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -25,6 +25,7 @@ from segkit.cli.prepare import prepare
 from segkit.cli.synth import synth
 from segkit.cli.talk import talk
 from segkit.cli.verify import verify
+from segkit.cli.web import web
 from segkit.cli.weights import weights
 
 app = typer.Typer(
@@ -74,6 +75,7 @@ app.command("talk", rich_help_panel="Use")(talk)
 app.add_typer(edits, rich_help_panel="Use")
 app.command("fit", rich_help_panel="Use")(fit)
 app.command("demo", rich_help_panel="Use")(demo)
+app.command("web", rich_help_panel="Use")(web)
 app.command("verify", rich_help_panel="Use")(verify)
 app.command("doctor", rich_help_panel="Use")(doctor)
 app.command("evaluate", rich_help_panel="Use")(evaluate)

@@ -1,0 +1,64 @@
+"""The models that a server offers: the built-in one, those of a folder, and those fitted here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segkit.serve.queue import JobQueue
+from segkit.serve.store import DONE
+
+BUILTIN = "builtin"
+_FITTED = "fit:"
+
+
+@dataclass(frozen=True)
+class Models:
+    """Names to files; a path never comes from a client.
+
+    Args:
+        queue: where fitted models come from.
+        folder: of bundles to offer; None offers none.
+    """
+
+    queue: JobQueue
+    folder: Path | None = None
+
+    def titles(self, *, owner: str) -> dict[str, str]:
+        """Return the names that somebody may choose, each with a title."""
+        fitted = [
+            job
+            for job in self.queue.store.of_owner(owner)
+            if job.kind == "fit" and job.state == DONE
+        ]
+        return {
+            BUILTIN: "Built-in, for any face (128 px)",
+            **{path.stem: path.stem for path in self._files()},
+            **{
+                f"{_FITTED}{job.id}": f"Fitted here ({job.report.get('size', '?')} px)"
+                for job in fitted
+            },
+        }
+
+    def path_of(self, name: str, *, owner: str) -> str | None:
+        """Return the file of a model; None is the built-in one.
+
+        Raises:
+            ValueError: no such model, or somebody else's.
+        """
+        if name == BUILTIN:
+            return None
+        if name.startswith(_FITTED):
+            try:
+                job = self.queue.store.get(name.removeprefix(_FITTED), owner=owner)
+                return str(self.queue.result(job))
+            except (KeyError, FileNotFoundError):
+                pass
+        for path in self._files():
+            if path.stem == name:
+                return str(path)
+        known = ", ".join(self.titles(owner=owner))
+        raise ValueError(f"model: expected one of {known}, got {name[:80]!r}")
+
+    def _files(self) -> list[Path]:
+        return [] if self.folder is None else sorted(self.folder.glob("*.safetensors"))
