@@ -180,7 +180,9 @@ class TOF(PairMetric):
 
 @METRICS.register
 class TLP(PairMetric):
-    """How differently both videos change to the eye: 100 |LPIPS of true - of predicted neighbours|.
+    """How differently both videos change to the eye.
+
+    100 times the absolute difference between the LPIPS of true and of predicted neighbours.
 
     Args:
         trunk: see `LPIPSDistance`.

@@ -1,17 +1,11 @@
-"""What the documents say is there and runs."""
+"""What the documents beside the site say is there; `tests/docs` runs their code."""
 
 import re
 
 import pytest
 import yaml
 
-README = "README.md"
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
-
-
-def blocks(repository, language):
-    text = (repository / README).read_text()
-    return [code for found, code in BLOCK.findall(text) if found == language]
 
 
 def commands():
@@ -21,38 +15,6 @@ def commands():
     from segkit.cli.app import app
 
     return typer.main.get_command(app).commands
-
-
-def test_python_of_the_readme_runs(repository):
-    code = blocks(repository, "python")
-    assert code
-    for block in code:
-        exec(compile(block, README, "exec"), {})
-
-
-def test_commands_of_the_readme_exist(repository):
-    known = set(commands())
-    targets = re.findall(r"^([a-z]+):", (repository / "Makefile").read_text(), re.MULTILINE)
-    used = "\n".join(blocks(repository, "bash"))
-    assert set(re.findall(r"^segkit (\w+)", used, re.MULTILINE)) <= known
-    assert set(re.findall(r"^make (\w+)", used, re.MULTILINE)) <= set(targets)
-    for config in re.findall(r"projects/\S+\.py", used):
-        assert (repository / config).is_file()
-
-
-def test_options_of_the_readme_exist(repository, monkeypatch):
-    from typer.testing import CliRunner
-
-    from segkit.cli.app import app
-
-    monkeypatch.setenv("COLUMNS", "200")
-    for line in "\n".join(blocks(repository, "bash")).replace("\\\n", " ").splitlines():
-        words = line.partition("#")[0].split()
-        if words[:1] == ["segkit"] and words[1] != "train":
-            depth = 3 if hasattr(commands()[words[1]], "commands") else 2
-            text = CliRunner().invoke(app, [*words[1:depth], "--help"]).stdout
-            for option in (word for word in words if word.startswith("--")):
-                assert option in text, f"{line}: {option}"
 
 
 def test_the_model_index_leads_to_configs(repository):
@@ -76,8 +38,6 @@ def test_the_model_index_leads_to_configs(repository):
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "projects/segtalker/README.md",
-        "docs/index.md",
-        "docs/responsible-use.md",
     ],
 )
 def test_links_lead_somewhere(repository, document):
@@ -127,3 +87,22 @@ def test_the_source_archive_names_what_is_there(repository):
     listed = re.findall(r'"(/[\w./-]+)"', text.partition("targets.sdist]")[2].partition("[tool")[0])
     assert "/CITATION.cff" in listed
     assert all((repository / name[1:]).exists() for name in listed)
+
+
+def test_the_complaints_name_tests_that_exist(repository):
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (repository / "docs/complaints.md").read_text().splitlines()
+        if line.startswith("|")
+    ]
+    header, _, *table = rows
+    assert header == ["#", "complaint", "how to reproduce", "elsewhere", "here", "test"]
+    assert [row[0] for row in table] == [str(number) for number in range(1, 17)]
+    for row in table:
+        assert len(row) == len(header), row
+        assert all(row), row
+        named = re.findall(r"`(tests/[\w/]+\.py)::(?:\w+::)?(\w+)", row[-1])
+        assert named, row
+        for file, test in named:
+            assert re.search(rf"def {test}\(", (repository / file).read_text()), f"{file}::{test}"
+    assert "\ncomplaints\n" in (repository / "docs/index.md").read_text()
