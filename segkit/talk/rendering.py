@@ -15,7 +15,9 @@ from segkit.talk.finishing import Finisher
 from segkit.talk.identity import Identity, with_swaps
 from segkit.talk.job import Job
 from segkit.talk.looks import Donor, Looks
+from segkit.talk.portrait import Portrait
 from segkit.talk.resume import Segment, WorkFolder
+from segkit.talk.sources import PictureSource
 from segkit.talk.speech import Speech
 from segkit.talk.stopwatch import Stopwatch
 from segkit.talk.stream import Placement, Shot, cropped, drawn, parsed, speaking, voted
@@ -51,6 +53,12 @@ class Scene:
             scheme=scheme,
         )
 
+    def portrait(self) -> Portrait | None:
+        """Return what a still picture's frames have in common; None for a film."""
+        if not isinstance(self.job.source, PictureSource):
+            return None
+        return Portrait(self.job.parser, self.job.bundle.modules["mask_decoder"])
+
     @property
     def lasting(self) -> list[Donor]:
         """The swaps from the first frame to the last."""
@@ -59,20 +67,32 @@ class Scene:
 
 def rendered(windows: Iterable[Window], scene: Scene, watch: Stopwatch) -> Iterator[Shot]:
     """Make the frames of all segments, in order."""
-    looks = scene.looks()
+    looks, portrait = scene.looks(), scene.portrait()
     for window in windows:
-        yield from _segment(window, scene, looks, watch)
+        yield from _segment(window, scene, looks, portrait, watch)
 
 
-def _segment(window: Window, scene: Scene, looks: Looks, watch: Stopwatch) -> Iterator[Shot]:
+def _segment(
+    window: Window, scene: Scene, looks: Looks, portrait: Portrait | None, watch: Stopwatch
+) -> Iterator[Shot]:
     """Make the frames of one segment: every stage pulls a few from the one before."""
     job, size = scene.job, scene.job.batch_size
     played = watch.over(window.frames, "decode")
     found = cropped(played, scene.placement, job.bundle.size)
-    shots = watch.over(parsed(found, scene.placement, job.parser), "parse")
-    shots = watch.over(
-        speaking(shots, job.bundle, scene.identity, scene.speech, batch_size=size), "masks"
+    labelled = (
+        parsed(found, scene.placement, job.parser)
+        if portrait is None
+        else portrait.parsed(found, scene.placement)
     )
+    spoken = speaking(
+        watch.over(labelled, "parse"),
+        job.bundle,
+        scene.identity,
+        scene.speech,
+        batch_size=size,
+        decoder=None if portrait is None else portrait.logits,
+    )
+    shots = watch.over(spoken, "masks")
     finisher = Finisher(job.background, scheme=job.bundle.scheme)
     voices = voted(shots)
     with watch.stage("paste"):

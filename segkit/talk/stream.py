@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -118,9 +118,25 @@ def _feed(
 
 @torch.no_grad()
 def speaking(
-    shots: Iterable[Shot], bundle: Bundle, identity: Identity, speech: Speech, *, batch_size: int
+    shots: Iterable[Shot],
+    bundle: Bundle,
+    identity: Identity,
+    speech: Speech,
+    *,
+    batch_size: int,
+    decoder: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
 ) -> Iterator[Shot]:
-    """Predict the mask of each frame from its upper half and the speech (TSG)."""
+    """Predict the mask of each frame from its upper half and the speech (TSG).
+
+    Args:
+        shots: with labels where there is a face.
+        bundle: the model.
+        identity: the person.
+        speech: the voice.
+        batch_size: frames per step.
+        decoder: what predicts; None takes the bundle's.
+    """
+    decoder = decoder or bundle.modules["mask_decoder"]
     reference = one_hot(identity.reference_labels, len(bundle.scheme))[None]
     for batch in batched(shots, batch_size):
         faces = [shot for shot in batch if shot.labels is not None]
@@ -130,9 +146,7 @@ def speaking(
             audio = torch.lerp(audio, speech.silent_vector.expand_as(audio), silence[:, None])
             labels = _stacked(shot.labels for shot in faces).to(audio.device)
             pose = pose_of(one_hot(shrunk(labels, bundle.mask_size), len(bundle.scheme)))
-            logits = bundle.modules["mask_decoder"](
-                pose, reference.expand(len(faces), -1, -1, -1), audio
-            )
+            logits = decoder(pose, reference.expand(len(faces), -1, -1, -1), audio)
             logits[:, bundle.scheme.index("mouth")] -= _CLOSING_LOGIT * silence[:, None, None]
             for shot, planes in zip(faces, logits, strict=True):
                 shot.logits = planes

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from segkit.contracts import check_shape
 from segkit.registry import GENERATORS
 from segkit_models.layers.fir import upsample
-from segkit_models.layers.modulation import StyleTable
+from segkit_models.layers.modulation import StyleTable, is_one_hot
 from segkit_models.layers.region_pooling import MASK_MODES, mask_pyramid
 from segkit_models.layers.styled import StyledConv, ToRGB
 
@@ -140,15 +140,20 @@ class RegionStyleGAN2(nn.Module):
         check_shape(mask, f"B R={self.num_regions} H H", name="mask")
         sides = tuple(4 * 2**block for block in range(len(self.to_rgbs)))
         masks = mask_pyramid(mask.to(self.constant.dtype), sides, mode=self.mask_mode)
+        labels = self._label_pyramid(masks)
         convs, to_rgbs = self._layers()
-        x = self.constant.expand(len(mask), -1, -1, -1)
+        # Channels last, as all layers keep it: a third faster on a CPU, and what a GPU wants.
+        x = self.constant.expand(len(mask), -1, -1, -1).contiguous(
+            memory_format=torch.channels_last
+        )
         image: Tensor | None = None
         for index, (layer, table) in enumerate(zip(convs, tables.convs, strict=True)):
             masked = self._is_masked(index)
             side = x.shape[-1] * (2 if layer.conv.up else 1)
             mask_in, mask_out = (masks[x.shape[-1]], masks[side]) if masked else (None, None)
+            maps = (labels[x.shape[-1]], labels[side]) if labels else None
             random_noise = self.training and self.random_noise
-            x = layer(x, table, mask_in, mask_out, random_noise=random_noise)
+            x = layer(x, table, mask_in, mask_out, random_noise=random_noise, labels=maps)
             if index % 2 == 0:  # the last convolution of its block
                 block = index // 2
                 painted = masks[side] if self._is_masked(2 * block + 1) else None
@@ -168,6 +173,13 @@ class RegionStyleGAN2(nn.Module):
             ``B 3 size size``, about [-1, 1] (not clamped).
         """
         return self.render(self.prepare(styles), mask)
+
+    def _label_pyramid(self, masks: dict[int, Tensor]) -> dict[int, Tensor]:
+        """Turn one-hot masks into label maps, which are looked up faster; soft ones into none."""
+        traced = torch.jit.is_tracing() or torch.compiler.is_compiling()
+        if traced or not all(map(is_one_hot, masks.values())):
+            return {}
+        return {side: mask.argmax(1) for side, mask in masks.items()}
 
     def _layers(self) -> tuple[list[StyledConv], list[ToRGB]]:
         convs = [cast(StyledConv, layer) for layer in self.convs]

@@ -22,10 +22,52 @@ def blur(x: Tensor, *, pad: tuple[int, int], gain: float = 1.0) -> Tensor:
     """
     channels = x.shape[1]
     taps = torch.tensor(TAPS, dtype=x.dtype, device=x.device) * (gain**0.5 / sum(TAPS))
+    if is_channels_last(x) and pad[0] == pad[1]:
+        kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4)
+        return functional.conv2d(x, kernel, padding=pad[0], groups=channels)
     x = functional.pad(x, (*pad, *pad))
     # The filter is separable: 8 products per value instead of 16.
     x = functional.conv2d(x, taps.view(1, 1, 4, 1).expand(channels, 1, 4, 1), groups=channels)
     return functional.conv2d(x, taps.view(1, 1, 1, 4).expand(channels, 1, 1, 4), groups=channels)
+
+
+def transposed(x: Tensor, weight: Tensor) -> Tensor:
+    """Convolve by the transpose with stride 2.
+
+    On a CPU in four plain convolutions, one for each parity of row and column, which are products
+    of the same numbers at twice the speed.
+
+    Args:
+        x: ``B I H W``.
+        weight: ``O I 3 3``.
+
+    Returns:
+        ``B O 2H+1 2W+1``.
+    """
+    if x.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    parts: dict[tuple[int, int], Tensor] = {}
+    # Even rows see two rows of the kernel, from below upwards, odd ones its middle.
+    both, middle = torch.tensor([2, 0], device=x.device), torch.tensor([1], device=x.device)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        kernel = weight.index_select(2, middle if row else both)
+        kernel = kernel.index_select(3, middle if column else both)
+        parts[row, column] = functional.conv2d(x, kernel, padding=(1 - row, 1 - column))
+    height, width = x.shape[2:]
+    whole = torch.empty(
+        (len(x), len(weight), 2 * height + 1, 2 * width + 1),
+        dtype=parts[0, 0].dtype,
+        device=x.device,
+        memory_format=torch.channels_last if is_channels_last(x) else torch.contiguous_format,
+    )
+    for (row, column), part in parts.items():
+        whole[:, :, row::2, column::2] = part
+    return whole
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Tell whether a map has its channels last in memory, and not both ways at once."""
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
 
 
 def upsample(x: Tensor) -> Tensor:

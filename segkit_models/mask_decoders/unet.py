@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from segkit.contracts import check_shape
 from segkit.registry import MASK_DECODERS
-from segkit_models.layers.convolution import ConvBlock, NormName, scale_width
+from segkit_models.layers.convolution import ConvBlock, NormName, UpBlock, scale_width
 from segkit_models.layers.skip_ladder import (
     DECODER_WIDTHS,
     ENCODER_WIDTHS,
@@ -22,6 +22,19 @@ _BOTTLENECK = 4
 """Side of the map that one last convolution closes to a single vector."""
 
 _DECODER = {"A": DECODER_WIDTHS, "B": (*DECODER_WIDTHS[1:], 32)}
+
+
+class PreparedMasks(NamedTuple):
+    """What a decoder knows of two masks before anything is said.
+
+    Attributes:
+        kernels: for every block that begins with a skip, its kernel's part for what the speech
+            grew.
+        sums: what the skip and the bias add to that, ``B O H W``.
+    """
+
+    kernels: list[Tensor]
+    sums: list[Tensor]
 
 
 @MASK_DECODERS.register
@@ -132,6 +145,44 @@ class UNetMaskDecoder(nn.Module):
             features.append(x)
         return features
 
+    def prepare(self, pose: Tensor, reference: Tensor) -> PreparedMasks:
+        """Do all that speech has no part in, for masks that stay the same, as a portrait's do.
+
+        The encoder is run; and of every convolution that sees a skip beside what the speech grew,
+        the skip's share of the sum is made.
+
+        Args:
+            pose: ``B R H W``, see ``forward``.
+            reference: ``B R H W``.
+        """
+        features, kernels, sums = self.encode(pose, reference), [], []
+        for block, skip in zip(self._joining_blocks(), reversed(features), strict=True):
+            convolution = _first_convolution(block)
+            axis = int(isinstance(convolution, nn.Conv2d))
+            sizes = [convolution.in_channels - skip.shape[1], skip.shape[1]]
+            own, shared = convolution.weight.split(sizes, dim=axis)
+            kernels.append(own.contiguous(memory_format=torch.channels_last))
+            sums.append(_share(convolution, skip, shared, convolution.bias))
+        return PreparedMasks(kernels, sums)
+
+    def decode_prepared(self, prepared: PreparedMasks, audio: Tensor) -> Tensor:
+        """Grow the logits ``B R H W`` from speech ``B D`` and what `prepare` made, of batch B or 1.
+
+        Equal to ``forward`` but for the order of its sums.
+        """
+        check_shape(audio, f"B D={self.audio_dim}", name="audio")
+        x = self.mask_decoder_blocks[0](audio[:, :, None, None])
+        for block, kernel, known in zip(self._joining_blocks(), *prepared, strict=True):
+            x = _share(_first_convolution(block), x, kernel, None) + known
+            x = nn.functional.relu(_first_layers(block)[1](x), inplace=True)
+            x = block[1:](x)
+        return x
+
+    def _joining_blocks(self) -> list[nn.Sequential]:
+        """Return the blocks that begin with a skip, deepest first."""
+        blocks = [*self.mask_decoder_blocks[1:], self.output_block]
+        return [cast(nn.Sequential, block) for block in blocks]
+
     def decode(self, features: list[Tensor], audio: Tensor) -> Tensor:
         """Grow the logits ``B R H W`` from speech ``B D`` and the maps of `encode`."""
         check_shape(audio, f"B D={self.audio_dim}", name="audio")
@@ -139,3 +190,26 @@ class UNetMaskDecoder(nn.Module):
         for block, skip in zip(self.mask_decoder_blocks, reversed(features), strict=True):
             x = torch.cat([block(x), skip], dim=1)
         return self.output_block(x)
+
+
+def _first_convolution(block: nn.Sequential) -> nn.Conv2d | nn.ConvTranspose2d:
+    return cast("nn.Conv2d | nn.ConvTranspose2d", _first_layers(block)[0])
+
+
+def _first_layers(block: nn.Sequential) -> nn.Sequential:
+    """Return the convolution and the norm that a block begins with."""
+    first = cast("ConvBlock | UpBlock", block[0])
+    return first.conv_block
+
+
+def _share(
+    convolution: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, kernel: Tensor, bias: Tensor | None
+) -> Tensor:
+    """Convolve some of the input's channels, by their part of the kernel."""
+    stride, padding = convolution.stride, convolution.padding
+    assert not isinstance(padding, str)
+    if isinstance(convolution, nn.Conv2d):
+        return nn.functional.conv2d(x, kernel, bias, stride, padding)
+    return nn.functional.conv_transpose2d(
+        x, kernel, bias, stride, padding, convolution.output_padding
+    )

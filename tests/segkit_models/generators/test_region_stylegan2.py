@@ -80,6 +80,18 @@ def test_exact_forms_draw_the_image_of_the_loop(masked, form):
     torch.testing.assert_close(exact(codes, mask), loop(codes, mask), atol=1e-5, rtol=1e-4)
 
 
+def test_gradients_of_the_hybrid_are_those_of_the_loop():
+    mask, found = one_hot(labels(side=32)).double(), []
+    codes = styles().double().requires_grad_()
+    for form in ("hybrid", "loop"):
+        generator = make(region_conv=form).double()
+        image = generator(codes, mask)
+        wanted = [codes, *(layer.conv.weight for layer in generator.convs)]
+        found.append(torch.autograd.grad(image.square().sum(), wanted))
+    for ours, expected in zip(*found, strict=True):
+        torch.testing.assert_close(ours, expected, atol=1e-9, rtol=1e-9)
+
+
 def test_spatial_is_the_loop_for_a_single_region():
     spatial, loop = make(), make(region_conv="loop")
     loop.load_state_dict(spatial.state_dict())

@@ -1,5 +1,6 @@
 """Region-modulated convolution against per-sample weights made by hand."""
 
+import copy
 import math
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from segkit_models.layers import modulation
 from segkit_models.layers.fir import blur
 from segkit_models.layers.modulation import REGION_CONVS, RegionModulatedConv2d, paint
-from segkit_models.layers.region_forms import region_boxes
+from segkit_models.layers.region_forms import region_boxes, window_kernels
 
 NO_OFFSET = torch.zeros(())
 
@@ -111,27 +113,85 @@ def test_boxes_are_the_loop_for_any_mask(seed, height, width, up, soft, shared):
     up=st.booleans(),
     shared=st.booleans(),
     blobs=st.booleans(),
+    last=st.booleans(),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
 )
-def test_forms_for_one_hot_masks_are_the_loop(seed, height, width, form, up, shared, blobs):
-    one, loop = make(up=up, form=form), make(up=up, form="loop")
+def test_forms_for_one_hot_masks_are_the_loop(
+    seed, height, width, form, up, shared, blobs, last, dtype
+):
+    one, loop = (make(up=up, form=each).to(dtype) for each in (form, "loop"))
     torch.manual_seed(seed)
     size = (height * 2, width * 2) if up else (height, width)
     labels = torch.randint(5, (2, *size))
     if blobs:  # large regions, so that most windows see one only
         labels = torch.zeros_like(labels)
         labels[:, size[0] // 2 :, size[1] // 3 :] = 3
-    mask = one_hot(labels, 5)
-    x = torch.randn(2, 6, height, width, requires_grad=True)
-    codes = torch.randn(1 if shared else 2, 5, 4, requires_grad=True)
+    mask = one_hot(labels, 5).to(dtype)
+    x = torch.randn(2, 6, height, width, dtype=dtype)
+    x = x.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+    x.requires_grad_()
+    codes = torch.randn(1 if shared else 2, 5, 4, dtype=dtype, requires_grad=True)
     mask_in = mask[..., ::2, ::2] if up else mask
-    weights = torch.randn(2, 5, *size)
+    weights = torch.randn(2, 5, *size, dtype=dtype)
     found = []
     for layer in (one, loop):
         y = layer(x, layer.table(codes), mask_in, mask, offset=torch.ones(5, 1, 1))
+        with torch.no_grad():  # by what was made of the weight once
+            again = layer(x, layer.table(codes), mask_in, mask, offset=torch.ones(5, 1, 1))
+        torch.testing.assert_close(y, again)
         found.append((y, *torch.autograd.grad((y * weights).sum(), (x, codes, layer.weight))))
     for ours, expected in zip(*found, strict=True):
         scale = max(float(expected.detach().abs().max()), 1.0)
-        torch.testing.assert_close(ours / scale, expected / scale, atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            ours / scale, expected / scale, atol=1e-5 if dtype == torch.float32 else 1e-13, rtol=0
+        )
+
+
+def test_what_is_made_of_the_weight_is_made_once_and_again_when_the_weight_changes(monkeypatch):
+    layer, made = make(up=True, form="hybrid"), []
+    monkeypatch.setattr(
+        modulation,
+        "window_kernels",
+        lambda weight, *, up: made.append(1) or window_kernels(weight, up=up),
+    )
+    mask = one_hot(torch.randint(3, (1, 8, 8)), 3)
+    x, codes = torch.randn(1, 6, 4, 4), torch.randn(1, 3, 4)
+
+    def run(each):
+        return each(x, each.table(codes), mask[..., ::2, ::2], mask, offset=NO_OFFSET)
+
+    with torch.no_grad():
+        first = run(layer)
+        assert torch.equal(run(layer), first)
+        assert len(made) == 1
+        layer.weight.neg_()
+        torch.testing.assert_close(run(layer), -first)
+        twin = copy.deepcopy(layer)
+        twin.weight.neg_()
+        torch.testing.assert_close(run(twin), first)
+    assert len(made) == 3
+
+
+def test_training_keeps_a_quarter_of_what_the_loop_keeps():
+    kept = {}
+    for form in ("loop", "hybrid"):
+        torch.manual_seed(0)
+        layer = RegionModulatedConv2d(16, 16, style_dim=4, region_conv=form)
+        labels = torch.zeros(1, 32, 32, dtype=torch.long)
+        labels[:, 9:, 12:], labels[:, 20:, 3:18] = 1, 2
+        mask = one_hot(labels, 12)
+        x, codes = torch.randn(1, 16, 32, 32, requires_grad=True), torch.randn(1, 12, 4)
+        found = {}
+
+        def keep(tensor, found=found):
+            found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            y = layer(x, layer.table(codes), mask, mask, offset=NO_OFFSET)
+        kept[form] = sum(found.values())
+        del y
+    assert kept["loop"] / kept["hybrid"] > 4
 
 
 def test_soft_masks_are_refused_by_forms_that_need_hard_ones_and_taken_by_exact():

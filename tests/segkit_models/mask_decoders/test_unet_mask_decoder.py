@@ -90,6 +90,35 @@ def test_encoding_once_serves_several_sounds():
         torch.testing.assert_close(decoder.decode(features, sound), decoder(pose, reference, sound))
 
 
+@pytest.mark.parametrize("variant", ["A", "B"])
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_prepared_masks_give_the_same_logits_for_less_work(variant, norm):
+    decoder = make(size=64, variant=variant, norm=norm, width=0.0625).eval()
+    pose, reference, audio = inputs(decoder, batch=3)
+    pose, reference = pose[:1], reference[:1]
+    expected = decoder(pose.expand(3, -1, -1, -1), reference.expand(3, -1, -1, -1), audio)
+    prepared = decoder.prepare(pose, reference)
+    found = decoder.decode_prepared(prepared, audio)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(decoder.decode_prepared(prepared, audio.flip(0)), found.flip(0))
+
+
+def test_a_portrait_takes_two_thirds_of_the_work():
+    with torch.device("meta"):
+        decoder = UNetMaskDecoder(size=512).eval()
+        masks, audio = torch.zeros(1, 12, 512, 512), torch.zeros(1, 512)
+        counts = []
+        prepared = decoder.prepare(masks, masks)
+        for run in (
+            lambda: decoder(masks, masks, audio),
+            lambda: decoder.decode_prepared(prepared, audio),
+        ):
+            with FlopCounterMode(display=False) as work:
+                run()
+            counts.append(work.get_total_flops())
+    assert counts[0] / counts[1] > 1.4
+
+
 @pytest.mark.parametrize("size", [16, 96, 100])
 def test_an_impossible_size_is_told(size):
     with pytest.raises(ValueError, match=f"power of two from 32, got {size}"):

@@ -1,0 +1,203 @@
+"""Who runs against whom in ``benchmarks/run.py``, at the paper's sizes or at tiny ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.reference_loop import draw_by_loop, pool_by_loop
+from segkit.regions import one_hot
+from segkit_models.baselines.wav2lip import Wav2Lip
+from segkit_models.generators import RegionStyleGAN2
+from segkit_models.layers.region_pooling import region_means
+from segkit_models.mask_decoders import UNetMaskDecoder
+
+NUM_REGIONS = 12
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to do a group's work.
+
+    Args:
+        name: for the table.
+        run: does the work once; returns what is compared.
+        tolerance: largest difference from the first, in parts of its range.
+        comparable: whether it gives what the first gives; others are there for their time alone.
+        saved_mb: measures what forward keeps for backward.
+    """
+
+    name: str
+    run: Callable[[], Tensor]
+    tolerance: float = 1e-5
+    comparable: bool = True
+    saved_mb: Callable[[], float] | None = None
+
+
+def groups(*, quick: bool) -> dict[str, Callable[[], list[Contestant]]]:
+    """Return name -> build the contestants; the first is what the others are compared with."""
+    if quick:
+        small = dict(channels=(16, 16, 16), style_dim=16)
+        return {
+            "generator 16, K 13": lambda: drawing(16, layers=13, **small),
+            "generator 16, forward and backward": lambda: learning(16, **small),
+            "pooling 16 channels at 8": lambda: pooling(16, 8),
+            "mask decoder 32": lambda: speaking(32, width=0.0625),
+        }
+    return {
+        "generator 256, K 13": lambda: drawing(256, layers=13),
+        "generator 512, K 13": lambda: drawing(512, layers=13),
+        "generator 512, K 17": lambda: drawing(512, layers=17),
+        "generator 64, forward and backward": lambda: learning(64),
+        "pooling 128 channels at 128": lambda: pooling(128, 128),
+        "pooling 256 channels at 64": lambda: pooling(256, 64),
+        "pooling 512 channels at 32": lambda: pooling(512, 32),
+        "mask decoder 512": lambda: speaking(512),
+    }
+
+
+def face_mask(side: int, *, batch: int = 1) -> Tensor:
+    """Draw a face of ellipses, one-hot ``B R side side``."""
+    grid = (torch.arange(side) + 0.5) / side
+    labels = torch.zeros(side, side, dtype=torch.long)
+    for region, x, y, width, height in (
+        (4, 0.5, 0.38, 0.36, 0.36), (8, 0.5, 0.95, 0.15, 0.2), (6, 0.5, 0.54, 0.28, 0.36),
+        (7, 0.22, 0.5, 0.04, 0.08), (7, 0.78, 0.5, 0.04, 0.08), (5, 0.5, 0.54, 0.05, 0.06),
+        (3, 0.37, 0.42, 0.06, 0.025), (3, 0.63, 0.42, 0.06, 0.025), (2, 0.37, 0.36, 0.07, 0.015),
+        (2, 0.63, 0.36, 0.07, 0.015), (1, 0.5, 0.66, 0.1, 0.04), (9, 0.5, 0.66, 0.06, 0.012),
+    ):  # fmt: skip
+        rows, columns = (grid[:, None] - y) / height, (grid - x) / width
+        labels[rows.square() + columns.square() <= 1] = region
+    return one_hot(labels, NUM_REGIONS)[None].expand(batch, -1, -1, -1)
+
+
+def drawing(
+    size: int, *, layers: int, channels: tuple[int, ...] | None = None, style_dim: int = 512
+) -> list[Contestant]:
+    """Draw a face from prepared style codes; the reference prepares at every call, as it does."""
+    hybrid, spatial, styles = _generators(size, layers, channels, style_dim)
+    mask = face_mask(size)
+    tables, plain_tables = hybrid.prepare(styles), spatial.prepare(styles)
+    speech, faces = torch.randn(1, 1, 80, 16), torch.rand(1, 6, 96, 96)
+    plain = torch.ones(1, 1, size, size)
+    single = _unmasked(spatial)
+    plain_public = _no_grad(lambda: draw_by_loop(single, styles[:, :1], plain))
+    contestants = [
+        Contestant("loop over regions (E4S)", _no_grad(lambda: draw_by_loop(hybrid, styles, mask))),
+        Contestant("exact hybrid", _no_grad(lambda: hybrid.render(tables, mask))),
+        Contestant("plain StyleGAN2, public form", plain_public, comparable=False),
+        Contestant(
+            "spatial", _no_grad(lambda: spatial.render(plain_tables, mask)), comparable=False
+        ),
+    ]
+    if size >= 256:
+        network = Wav2Lip().eval()
+        run = _no_grad(lambda: network(speech, faces))
+        contestants.append(Contestant("Wav2Lip 96", run, comparable=False))
+    return contestants
+
+
+def learning(
+    size: int, *, channels: tuple[int, ...] | None = None, style_dim: int = 512
+) -> list[Contestant]:
+    """Draw a face and follow a loss back to its style codes and to the weights."""
+    hybrid, _, styles = _generators(size, 13, channels, style_dim)
+    mask = face_mask(size)
+    target = torch.randn(1, 3, size, size)
+
+    def step(draw: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
+        def run() -> Tensor:
+            hybrid.zero_grad()
+            codes = styles.clone().requires_grad_()
+            (draw(codes) * target).sum().backward()
+            assert codes.grad is not None
+            return codes.grad
+
+        return run
+
+    def loop(codes: Tensor) -> Tensor:
+        return draw_by_loop(hybrid, codes, mask)
+
+    def ours(codes: Tensor) -> Tensor:
+        return hybrid(codes, mask)
+
+    return [
+        Contestant("loop over regions (E4S)", step(loop), saved_mb=lambda: saved(loop, styles)),
+        # Rounding turns some leaky ReLUs the other way; in float64 the gradients are equal.
+        Contestant(
+            "exact hybrid", step(ours), tolerance=2e-3, saved_mb=lambda: saved(ours, styles)
+        ),
+    ]
+
+
+def saved(draw: Callable[[Tensor], Tensor], styles: Tensor) -> float:
+    """Return the MB that a forward pass keeps for the backward pass, every storage once."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        image = draw(styles.clone().requires_grad_())
+    assert image.requires_grad
+    return sum(kept.values()) / 1e6
+
+
+def pooling(channels: int, side: int) -> list[Contestant]:
+    """Average a feature map inside the regions of four masks."""
+    feature, mask = torch.randn(4, channels, side, side), face_mask(4 * side, batch=4).contiguous()
+    return [
+        Contestant("picking pixels (E4S)", lambda: pool_by_loop(feature, mask)),
+        Contestant("one product", lambda: region_means(feature, mask)),
+    ]
+
+
+def speaking(size: int, *, width: float = 1.0) -> list[Contestant]:
+    """Predict the mask of a frame: of a film, and of a portrait whose masks are prepared."""
+    decoder: Any = UNetMaskDecoder(size=size, width=width).eval()
+    mask, audio = face_mask(size), torch.randn(1, 512)
+    with torch.no_grad():
+        prepared = decoder.prepare(mask, mask)
+    return [
+        Contestant("film", _no_grad(lambda: decoder(mask, mask, audio))),
+        Contestant("portrait", _no_grad(lambda: decoder.decode_prepared(prepared, audio))),
+    ]
+
+
+def _generators(
+    size: int, layers: int, channels: tuple[int, ...] | None, style_dim: int
+) -> tuple[RegionStyleGAN2, RegionStyleGAN2, Tensor]:
+    hybrid, spatial = (
+        RegionStyleGAN2(
+            size=size,
+            channels=channels,
+            style_dim=style_dim,
+            num_masked_layers=layers,
+            region_conv=form,
+        ).eval()
+        for form in ("hybrid", "spatial")
+    )
+    spatial.load_state_dict(hybrid.state_dict())
+    return hybrid, spatial, torch.randn(1, NUM_REGIONS, hybrid.num_layers, style_dim) * 0.5
+
+
+def _unmasked(generator: RegionStyleGAN2) -> RegionStyleGAN2:
+    """Give a generator's weights to one that knows a single region."""
+    plain = RegionStyleGAN2(
+        size=generator.size,
+        num_regions=1,
+        channels=generator.channels,
+        style_dim=generator.style_dim,
+    )
+    plain.load_state_dict(generator.state_dict())
+    return plain.eval()
+
+
+def _no_grad(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    return torch.no_grad()(run)

@@ -1,0 +1,162 @@
+"""How fast the networks are beside what public code does: ratios within one run.
+
+Run: ``python benchmarks/run.py [--quick] [--only GROUP] [--out FILE.json]``. Contestants of a group
+give equal numbers, which is checked first; then every round lets each of them run once, and ratios
+are taken round by round, so that a neighbour's load hits all alike. Seconds are of the thread's own
+processor time, one thread. The machine's peak is measured before and after.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import torch
+import typer
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.contestants import Contestant, groups
+
+
+class Row(NamedTuple):
+    """What was found of one contestant.
+
+    Attributes:
+        group: what it competes in.
+        name: of the contestant.
+        gflop: multiplications and additions, counted.
+        seconds: median of the rounds.
+        ratio: how many times as fast as the group's first; median of the rounds.
+        lowest: of these ratios.
+        highest: of these ratios.
+        share_of_peak: of the best convolution, by the work of its own.
+        error: largest difference from the first, in parts of its range; None where it is another
+            network.
+        saved_mb: what the forward pass keeps for the backward pass; None where there is none.
+    """
+
+    group: str
+    name: str
+    gflop: float
+    seconds: float
+    ratio: float
+    lowest: float
+    highest: float
+    share_of_peak: float
+    error: float | None
+    saved_mb: float | None
+
+
+def peak_gflops(*, side: int = 64, channels: int = 256) -> float:
+    """Measure the rate of a plain 3 x 3 convolution with channels last, the best of five."""
+    x = torch.randn(1, channels, side, side).to(memory_format=torch.channels_last)
+    weight = torch.randn(channels, channels, 3, 3).to(memory_format=torch.channels_last)
+    work = 2 * 9 * channels**2 * side**2
+    with torch.no_grad():
+        return max(
+            work / max(_seconds(lambda: torch.conv2d(x, weight, padding=1))[0], 1e-9) / 1e9
+            for _ in range(5)
+        )
+
+
+def compete(group: str, contestants: list[Contestant], *, rounds: int, peak: float) -> list[Row]:
+    """Check that all give the same, then let them run in turns.
+
+    Raises:
+        AssertionError: a contestant gives other numbers than the first.
+    """
+    first: Tensor | None = None
+    errors, works = [], []
+    for contestant in contestants:
+        with FlopCounterMode(display=False) as counter:
+            found = contestant.run()
+        first = found if first is None else first
+        works.append(counter.get_total_flops() / 1e9)
+        errors.append(_error(found, first) if contestant.comparable else None)
+        assert (errors[-1] or 0) <= contestant.tolerance, f"{group}, {contestant.name}: {errors}"
+    times = [[_seconds(each.run)[0] for each in contestants] for _ in range(rounds)]
+    rows = []
+    for place, contestant in enumerate(contestants):
+        ratios = [each[0] / each[place] for each in times]
+        seconds = statistics.median(each[place] for each in times)
+        rows.append(
+            Row(
+                group,
+                contestant.name,
+                works[place],
+                seconds,
+                statistics.median(ratios),
+                min(ratios),
+                max(ratios),
+                works[place] / seconds / peak,
+                errors[place],
+                contestant.saved_mb() if contestant.saved_mb else None,
+            )
+        )
+    return rows
+
+
+def table(rows: list[Row]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown."""
+    yield "| group | contestant | GFLOP | s | x first (low-high) | % of peak | error | saved MB |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for row in rows:
+        saved = "" if row.saved_mb is None else f"{row.saved_mb:.1f}"
+        error = "" if row.error is None else f"{row.error:.0e}"
+        share = f"{100 * row.share_of_peak:.0f}"
+        yield (
+            f"| {row.group} | {row.name} | {row.gflop:.4g} | {row.seconds:.4g} "
+            f"| {row.ratio:.2f} ({row.lowest:.2f}-{row.highest:.2f}) | {share} "
+            f"| {error} | {saved} |"
+        )
+
+
+def _seconds(run: Callable[[], Any]) -> tuple[float, Any]:
+    begun = time.thread_time()
+    found = run()
+    return max(time.thread_time() - begun, 1e-9), found
+
+
+def _error(found: Tensor, expected: Tensor) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    spread = float(expected.max() - expected.min()) or 1.0
+    return float((found - expected).abs().max()) / spread
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="Tiny sizes, one round: does it run?")] = False,
+    only: Annotated[str, typer.Option(help="Part of the names of the groups to run.")] = "",
+    rounds: Annotated[int, typer.Option(min=1, help="Of every group.")] = 3,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the numbers.")] = None,
+) -> None:
+    """Print a table of all groups."""
+    torch.set_num_threads(1)
+    side = dict(side=16, channels=16) if quick else {}
+    before, rows = peak_gflops(**side), []
+    for name, build in groups(quick=quick).items():
+        if only.lower() in name.lower():
+            torch.manual_seed(0)
+            rows += compete(name, build(), rounds=1 if quick else rounds, peak=before)
+            typer.echo(f"{name}: done", err=True)
+    after = peak_gflops(**side)
+    for line in table(rows):
+        typer.echo(line)
+    typer.echo(f"\npeak before {before:.1f}, after {after:.1f} GFLOP/s, one thread, float32")
+    if abs(after / before - 1) > 0.15:
+        typer.echo("the peak moved by more than 15 %: trust the ratios, not the shares of it")
+    if out is not None:
+        numbers = dict(peak=[before, after], rows=[row._asdict() for row in rows])
+        out.write_text(json.dumps(numbers, indent=1))
+
+
+if __name__ == "__main__":
+    typer.run(main)

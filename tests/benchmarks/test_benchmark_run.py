@@ -1,0 +1,56 @@
+"""The benchmark script: its reference is right, and a tiny run of it ends in a table."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks import run
+from benchmarks.contestants import drawing, face_mask
+from benchmarks.reference_loop import draw_by_loop, pool_by_loop
+from segkit_models.generators import RegionStyleGAN2
+
+
+@pytest.mark.parametrize("masked", [3, 17])
+def test_the_reference_draws_what_the_loop_of_the_generator_draws(masked):
+    torch.manual_seed(0)
+    generator = RegionStyleGAN2(
+        size=16, channels=(8, 8, 8), style_dim=8, region_conv="loop", num_masked_layers=masked
+    ).eval()
+    with torch.no_grad():
+        for layer in generator.convs:
+            layer.noise_strength.fill_(0.1)
+            layer.bias.normal_()
+    styles, mask = torch.randn(2, 12, 6, 8), face_mask(16, batch=2)
+    torch.testing.assert_close(
+        draw_by_loop(generator, styles, mask), generator(styles, mask), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_the_reference_averages_the_pixels_of_a_region():
+    feature = torch.tensor([[[[1.0, 2.0], [3.0, 8.0]]]])
+    mask = torch.tensor([[[[1.0, 1], [0, 0]], [[0, 0], [0, 1]], [[0, 0], [0, 0]]]])
+    assert pool_by_loop(feature, mask).flatten().tolist() == [1.5, 8, 0]
+
+
+def test_a_contestant_that_draws_something_else_is_found_out(monkeypatch):
+    contestants = drawing(16, layers=13, channels=(8, 8, 8), style_dim=8)
+    wrong = run.Contestant("wrong", lambda: contestants[0].run() + 0.1)
+    with pytest.raises(AssertionError, match="group, wrong"):
+        run.compete("group", [contestants[0], wrong], rounds=1, peak=1.0)
+
+
+def test_a_quick_run_prints_every_group_and_writes_the_numbers(tmp_path, capsys):
+    out, threads = tmp_path / "numbers.json", torch.get_num_threads()
+    run.main(quick=True, only="", rounds=1, out=out)
+    torch.set_num_threads(threads)
+    printed = capsys.readouterr().out
+    numbers = json.loads(out.read_text())
+    rows = numbers["rows"]
+    assert {row["group"].split()[0] for row in rows} == {"generator", "pooling", "mask"}
+    assert all(row["ratio"] == 1 for row in rows if row["name"].endswith("(E4S)"))
+    assert all(row["error"] <= 1e-5 for row in rows if row["error"] is not None)
+    saved = {row["name"]: row["saved_mb"] for row in rows if row["saved_mb"]}
+    assert saved["loop over regions (E4S)"] > 4 * saved["exact hybrid"]
+    assert len(numbers["peak"]) == 2
+    assert printed.count("\n|") == len(rows) + 1
