@@ -167,10 +167,10 @@ def test_complaint_7_uneven_times_are_kept_and_each_frame_hears_its_own_moment(
     heard = []
     speaking = rendering.speaking
 
-    def listening(shots, bundle, identity, speech, *, batch_size):
+    def listening(shots, bundle, identity, speech, *, batch_size, decoder):
         at = speech.at
         monkeypatch.setattr(speech, "at", lambda times_s: (heard.extend(times_s), at(times_s))[1])
-        return speaking(shots, bundle, identity, speech, batch_size=batch_size)
+        return speaking(shots, bundle, identity, speech, batch_size=batch_size, decoder=decoder)
 
     monkeypatch.setattr(rendering, "speaking", listening)
     make(tmp_path / "out.mp4", video=film, segment_frames=100)
@@ -278,7 +278,7 @@ def test_a_film_longer_than_the_voice_ends_with_it_or_goes_on_in_silence(
     heard = {}
     speaking = rendering.speaking
 
-    def listening(shots, bundle, identity, speech, *, batch_size):
+    def listening(shots, bundle, identity, speech, *, batch_size, decoder):
         at = speech.at
 
         def noting(times_s):
@@ -287,7 +287,7 @@ def test_a_film_longer_than_the_voice_ends_with_it_or_goes_on_in_silence(
             return vectors, silence
 
         monkeypatch.setattr(speech, "at", noting)
-        return speaking(shots, bundle, identity, speech, batch_size=batch_size)
+        return speaking(shots, bundle, identity, speech, batch_size=batch_size, decoder=decoder)
 
     monkeypatch.setattr(rendering, "speaking", listening)
     out = tmp_path / "b.mp4"

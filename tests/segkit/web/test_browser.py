@@ -205,8 +205,14 @@ def test_upload_edit_render_download(open_page, material, tmp_path):
 
 def test_what_is_wrong_is_told_beside_the_input(open_page, material):
     page = open_page(1280, 900)
-    page.click("#render")
-    page.wait_for_selector("#render-progress [role=alert]:has-text('Choose a film or photo')")
+    # A click is lost while the page is not all there; nothing tells when it is.
+    alert = "#render-progress [role=alert]:has-text('Choose a film or photo')"
+    for _ in range(12):
+        page.click("#render")
+        page.wait_for_timeout(5000)
+        if page.is_visible(alert):
+            break
+    page.wait_for_selector(alert)
     page.set_input_files("#face input[type=file]", material / "list.mp4")
     page.wait_for_selector("#face-note [role=alert]:has-text('Expected a film or picture')")
 
