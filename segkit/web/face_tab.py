@@ -33,7 +33,7 @@ class FaceTab:
         )
         self._face = gr.File(
             label="Film or photo of a face", file_types=["video", "image"], elem_id="face",
-            height=110,
+            height=140,
         )  # fmt: skip
         self._face_note = gr.HTML(
             notes.hint(f"Up to {limits.seconds:g} s and {limits.upload_mb:g} MB."),

@@ -39,7 +39,7 @@ class LookTab:
         )  # fmt: skip
         self._picture = gr.File(
             label="Or a picture of another face", file_types=["image"], elem_id="reference",
-            height=100,
+            height=140,
         )  # fmt: skip
         self._strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="strength")
         with gr.Accordion("Only for a while", open=False), gr.Row():

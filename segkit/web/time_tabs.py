@@ -127,7 +127,7 @@ class BackgroundTab:
         self._colour = gr.ColorPicker("#204060", label="Colour", visible=False, elem_id="colour")
         self._file = gr.File(
             label="Picture or film (played in a loop)", file_types=["image", "video"],
-            visible=False, height=100, elem_id="background-file",
+            visible=False, height=140, elem_id="background-file",
         )  # fmt: skip
         self._note = gr.HTML(elem_id="background-note")
 
