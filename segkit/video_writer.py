@@ -16,6 +16,23 @@ from segkit.pixels import from_rgb
 _BT709 = 1
 _LIMITED = 1
 
+PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
+)  # fmt: skip
+"""How much work x264 does for a frame, from little to much."""
+
+
+def check_quality(*, crf: int, preset: str) -> None:
+    """Check the options of the encoder before any slow work.
+
+    Raises:
+        ValueError: a quality outside 0 to 51, or an unknown preset.
+    """
+    if not 0 <= crf <= 51:
+        raise ValueError(f"crf: expected 0 (lossless) to 51, got {crf}")
+    if preset not in PRESETS:
+        raise ValueError(f"preset: expected one of {', '.join(PRESETS)}, got {preset!r}")
+
 
 class VideoWriter:
     """Write frames, and a sound track, to an H.264 file.
@@ -35,14 +52,15 @@ class VideoWriter:
             its first picture. A file without sound gives a silent film.
         waveform: ``N`` at 16 kHz in [-1, 1], the track as AAC; instead of ``audio_from``.
         crf: quality, 0 (lossless) to 51; 18 is visually lossless.
-        preset: speed of x264.
+        preset: one of ``PRESETS``.
         force: replace an existing file.
         finish: called with the complete file before it takes its place; may replace it.
 
     Raises:
         FileExistsError: the path exists and ``force`` is off.
         FileNotFoundError: its folder, or ``audio_from``, does not exist.
-        ValueError: an unknown container, a size or rate that is not positive, or two sound sources.
+        ValueError: an unknown container, a size or rate that is not positive, two sound sources,
+            or an unknown quality or preset.
         MediaError: ``audio_from`` cannot be read.
     """
 
@@ -60,6 +78,7 @@ class VideoWriter:
         force: bool = False,
         finish: Callable[[Path], None] | None = None,
     ) -> None:
+        check_quality(crf=crf, preset=preset)
         self.path = Path(path)
         self.width, self.height = width, height
         self.fps = exact_rate(fps)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from segkit.cli.errors import require_file, require_free, user_errors
 from segkit.cli.face_options import POINT_HELP, REF_IMAGE_HELP, chosen_face
+from segkit.cli.talk_summary import summary
 
 _USE, _EDIT, _MORE = "Input and output", "Edits", "More"
 _CREDENTIALS = "Content Credentials (`segkit verify` reads them)"
@@ -184,6 +185,30 @@ def talk(
             rich_help_panel=_CREDENTIALS,
         ),
     ] = False,
+    crf: Annotated[
+        int,
+        typer.Option("--crf", min=0, max=51, help="Quality, 0 is lossless.", rich_help_panel=_MORE),
+    ] = 17,
+    preset: Annotated[
+        str,
+        typer.Option(
+            "--preset",
+            help="Work of the encoder, ultrafast to veryslow: medium keeps a little more than "
+            "veryfast in a file of the same size, in 2.5 times the time.",
+            metavar="HOW",
+            rich_help_panel=_MORE,
+        ),
+    ] = "veryfast",
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            "--masks",
+            help="Write the mask of every frame too, as pictures in a .zip; such a talk does not "
+            "go on after a stop.",
+            metavar="ZIP",
+            rich_help_panel=_MORE,
+        ),
+    ] = None,
     no_resume: Annotated[
         bool,
         typer.Option(
@@ -229,6 +254,8 @@ def talk(
         if path is not None:
             require_file(path, option=option)
     require_free(out, force=force)
+    if masks is not None:
+        require_free(masks, force=force)
     chosen = chosen_face(face, point, ref_image)
 
     from segkit.talk.pipeline import talk as make
@@ -238,7 +265,7 @@ def talk(
         background=background, swaps=swap or (), blinks=blink or (),
         mask_edits=mask_edit or (), edits=edits,
         on_short_video=on_short_video, on_long_video=on_long_video, resume=not no_resume,
-        parser=parser, device=device, force=force,
+        parser=parser, device=device, force=force, crf=crf, preset=preset, masks=masks,
         credentials=not no_credentials, certificate=certificate, key=key,
     )  # fmt: skip
     typer.echo(summary(out, made))
@@ -250,32 +277,3 @@ def background_file(background: str | None) -> Path | None:
         return None
     path = Path(background)
     return path if path.suffix or len(path.parts) > 1 or path.exists() else None
-
-
-def summary(out: Path, made: dict[str, Any]) -> str:
-    """Tell in a few lines what was made, where no face was found, and where the time went."""
-    line = (
-        f"{out}: {made['frames']} frames of {made['width']} x {made['height']} "
-        f"at {made['fps']:g} fps, made in {made['seconds']['total']:.1f} s"
-    )
-    if made["passed_through"]:
-        spans = ", ".join(f"{start:g}-{end:g} s" for start, end in made["passed_through"])
-        line += f"\nno face was found at {spans}; those frames are as they were"
-    if made["signed"]:
-        line += f"\nit says how it was made: segkit verify {out}"
-    return line + "\n" + stages(made)
-
-
-def stages(made: dict[str, Any]) -> str:
-    """Return a table of where the time went: seconds, and milliseconds per frame made."""
-    spent = dict(made["seconds"])
-    total = spent.pop("total")
-    spent["other"] = max(0.0, total - sum(spent.values()))
-    frames = max(1, made["frames"] - made["resumed_frames"])
-    rows = [*spent.items(), ("total", total)]
-    lines = [f"{'stage':<10}{'s':>9}{'ms/frame':>10}"]
-    lines += [f"{name:<10}{value:>9.1f}{1000 * value / frames:>10.1f}" for name, value in rows]
-    lines.append(f"peak memory {made['peak_memory_mb']:.0f} MB")
-    if made["resumed_frames"]:
-        lines.append(f"{made['resumed_frames']} frames were there from before the stop")
-    return "\n".join(lines)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from segkit.talk.job import Job
 
 
-def describe(job: Job, *, crf: int, segment_frames: int) -> dict[str, str]:
+def describe(job: Job, *, crf: int, preset: str, segment_frames: int) -> dict[str, str]:
     """Describe a talk by its inputs, its model, its options and the versions of what makes it.
 
     Media are told apart by path, size and time of change, since they may be long; networks by
@@ -24,6 +24,7 @@ def describe(job: Job, *, crf: int, segment_frames: int) -> dict[str, str]:
     Args:
         job: the talk.
         crf: quality of the output.
+        preset: of its encoder.
         segment_frames: frames encoded at once.
     """
     import av
@@ -41,7 +42,7 @@ def describe(job: Job, *, crf: int, segment_frames: int) -> dict[str, str]:
         "edits": f"{job.plan} {' '.join(_file(path) for path in job.plan.files())}",
         "--on-short-video": job.on_short_video,
         "--on-long-video": job.on_long_video,
-        "quality": f"crf {crf}",
+        "quality": f"crf {crf}, {preset}",
         "--device": str(job.device),
         "batch and segment": f"{job.batch_size}, {segment_frames}",
         "versions": f"segkit {__version__}, torch {torch.__version__}, av {av.__version__}",

@@ -17,6 +17,7 @@ from torch import nn
 from segkit.edits import EditPlan
 from segkit.faces import FaceChoice, FaceTrack, apply_transform, crop_transforms, track_face
 from segkit.progress import counted, progress_bars
+from segkit.talk.alongside import Aside, ahead
 from segkit.talk.bundle import Bundle, check_writable
 from segkit.talk.description import describe
 from segkit.talk.frame_labels import archived
@@ -29,15 +30,19 @@ from segkit.talk.identity import (
     reference_frames,
 )
 from segkit.talk.job import Job, prepare_job
-from segkit.talk.rendering import Scene, join_segments, rendered, write_segments
+from segkit.talk.rendering import Scene, decoded, join_segments, rendered, write_segments
 from segkit.talk.resume import WorkFolder
 from segkit.talk.sources import FilmSource
 from segkit.talk.speech import embed_speech
 from segkit.talk.stopwatch import Stopwatch
 from segkit.talk.stream import Placement, Shot
 from segkit.talk.windows import SEGMENT_FRAMES, first_frame, windows
+from segkit.video_writer import check_quality
 
 logger = logging.getLogger("segkit.talk")
+
+_CALLS_ASIDE = 12
+"""Steps that may wait to be done aside; two for each frame, which is pasted, then encoded."""
 
 
 def talk(
@@ -57,7 +62,8 @@ def talk(
     on_long_video: str = "trim",
     parser: str | Path | nn.Module | dict[str, Any] | None = None,
     batch_size: int = 8,
-    crf: int = 18,
+    crf: int = 17,
+    preset: str = "veryfast",
     device: str | None = None,
     force: bool = False,
     progress: bool = True,
@@ -92,7 +98,9 @@ def talk(
             ``"keep"`` lets the person be silent, with closed mouth and without sound, to the end.
         parser: labels the face, see `build_parser`; None takes `MeshParser`.
         batch_size: frames per step.
-        crf: quality of the H.264 output, lower is better.
+        crf: quality of the H.264 output, 0 (lossless) to 51.
+        preset: how much work x264 does for a frame, one of ``PRESETS``; slower ones keep a little
+            more at the same size.
         device: such as ``"cpu"``; None takes a GPU where there is one.
         force: replace an existing output.
         progress: show progress bars.
@@ -107,7 +115,8 @@ def talk(
     Returns:
         A report: ``frames``, ``resumed_frames`` (made before a stop), ``fps``, ``width``,
         ``height``, ``passed_through`` (ranges in seconds without a face, shown as they were),
-        ``signed``, ``seconds`` per stage and in ``total``, ``peak_memory_mb`` of the process.
+        ``signed``, ``seconds`` per stage and in ``total``, ``meanwhile`` (seconds per stage in
+        threads beside), ``peak_memory_mb`` of the process.
 
     Raises:
         FileNotFoundError: an input or the output's folder is not there.
@@ -117,6 +126,7 @@ def talk(
         KeyError: an unknown region or component.
     """
     begun = time.perf_counter()
+    check_quality(crf=crf, preset=preset)
     if masks is not None:
         check_writable(Path(masks), force=force)
     job = prepare_job(
@@ -145,10 +155,11 @@ def talk(
         # The archive holds the masks of all frames, and finished segments keep none.
         resume = False
     watch = Stopwatch()
-    description = describe(job, crf=crf, segment_frames=segment_frames)
+    description = describe(job, crf=crf, preset=preset, segment_frames=segment_frames)
     with (
         WorkFolder(job.out, description, resume=resume) as work,
         progress_bars(show=progress) as bars,
+        Aside(most=_CALLS_ASIDE) as aside,
         torch.no_grad(),
     ):
         with watch.stage("track"):
@@ -166,11 +177,14 @@ def talk(
         placement = Placement(transforms, track.valid, track.landmarks)
         scene = Scene(job, placement, identity, donors, speech)
         resumed = sum(len(segment.times_s) for segment in work.segments())
-        shots = _shots(scene, bars, watch, done=resumed, size=segment_frames)
+        shots = _shots(scene, bars, watch, aside, done=resumed, size=segment_frames)
         shots = archived(shots, masks, scheme=job.bundle.scheme)
-        write_segments(shots, job, work, watch, size=segment_frames, crf=crf)
+        write_segments(shots, job, work, watch, aside, size=segment_frames, crf=crf, preset=preset)
         made = join_segments(job, work, watch, force=force)
-    seconds = {name: round(value, 3) for name, value in watch.seconds.items()}
+    seconds, meanwhile = (
+        {name: round(value, 3) for name, value in stages.items()}
+        for stages in (watch.seconds, watch.meanwhile)
+    )
     return {
         "frames": made.num_frames,
         "resumed_frames": resumed,
@@ -180,6 +194,7 @@ def talk(
         "passed_through": made.passed_through,
         "signed": made.signed,
         "seconds": {**seconds, "total": round(time.perf_counter() - begun, 3)},
+        "meanwhile": meanwhile,
         "peak_memory_mb": _peak_memory_mb(),
     }
 
@@ -191,7 +206,7 @@ def _track(job: Job, work: WorkFolder, bars: Any) -> FaceTrack:
         track, job.source.times_s = known
         return track
     end_s = job.first_pass_s()
-    frames = job.source.first_pass(end_s)
+    frames: Iterator[np.ndarray] = ahead(job.source.first_pass(end_s), most=4)
     if isinstance(job.source, FilmSource):
         shown_s = min(job.source.duration_s, end_s or job.source.duration_s)
         frames = counted(frames, bars, "track", round(shown_s * job.source.fps))
@@ -210,7 +225,9 @@ def _identity(job: Job, track: FaceTrack, transforms: np.ndarray) -> Identity:
     return identity
 
 
-def _shots(scene: Scene, bars: Any, watch: Stopwatch, *, done: int, size: int) -> Iterator[Shot]:
+def _shots(
+    scene: Scene, bars: Any, watch: Stopwatch, aside: Aside, *, done: int, size: int
+) -> Iterator[Shot]:
     """Second pass, from the first frame that is not done yet."""
     job = scene.job
     duration_s = job.played_s()
@@ -221,8 +238,8 @@ def _shots(scene: Scene, bars: Any, watch: Stopwatch, *, done: int, size: int) -
     if done:
         logger.warning("going on at frame %d of %d", done, total)
     played = job.source.play(duration_s, job.on_short_video, first=first_frame(first, size=size))
-    cut = windows(played, total=total, first=first, size=size)
-    return counted(rendered(cut, scene, watch), bars, "talk ", total - done)
+    cut = windows(decoded(played, watch), total=total, first=first, size=size)
+    return counted(rendered(cut, scene, watch, aside), bars, "talk ", total - done)
 
 
 def _peak_memory_mb() -> float:

@@ -6,23 +6,36 @@ import contextlib
 import ctypes
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from segkit.film_join import join_films
 from segkit.provenance import add_credentials, statement_of
+from segkit.talk.alongside import Aside, ahead
 from segkit.talk.finishing import Finisher
 from segkit.talk.identity import Identity, with_swaps
 from segkit.talk.job import Job
 from segkit.talk.looks import Donor, Looks
 from segkit.talk.portrait import Portrait
 from segkit.talk.resume import Segment, WorkFolder
-from segkit.talk.sources import PictureSource
+from segkit.talk.sources import PictureSource, Played
 from segkit.talk.speech import Speech
 from segkit.talk.stopwatch import Stopwatch
 from segkit.talk.stream import Placement, Shot, cropped, drawn, parsed, speaking, voted
 from segkit.talk.windows import Window
 from segkit.video import VideoWriter
+
+T = TypeVar("T")
+
+_FRAMES_AHEAD = 8
+"""Frames decoded before they are wanted."""
+
+_WAITING = "waiting"
+"""The stage of the networks' thread in which it waits for decoding, pasting or encoding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,20 +78,31 @@ class Scene:
         return [donor for donor in self.donors if donor.swap.span.is_whole]
 
 
-def rendered(windows: Iterable[Window], scene: Scene, watch: Stopwatch) -> Iterator[Shot]:
-    """Make the frames of all segments, in order."""
+def decoded(played: Iterable[Played], watch: Stopwatch) -> Iterator[Played]:
+    """Read the frames of the source in a thread of its own, a few ahead."""
+    return watch.over(ahead(watch.over(played, "decode"), most=_FRAMES_AHEAD), _WAITING)
+
+
+def rendered(
+    windows: Iterable[Window], scene: Scene, watch: Stopwatch, aside: Aside
+) -> Iterator[Shot]:
+    """Make the frames of all segments, in order; the last step of each is done aside."""
     looks, portrait = scene.looks(), scene.portrait()
     for window in windows:
-        yield from _segment(window, scene, looks, portrait, watch)
+        yield from _segment(window, scene, looks, portrait, watch, aside)
 
 
 def _segment(
-    window: Window, scene: Scene, looks: Looks, portrait: Portrait | None, watch: Stopwatch
+    window: Window,
+    scene: Scene,
+    looks: Looks,
+    portrait: Portrait | None,
+    watch: Stopwatch,
+    aside: Aside,
 ) -> Iterator[Shot]:
     """Make the frames of one segment: every stage pulls a few from the one before."""
     job, size = scene.job, scene.job.batch_size
-    played = watch.over(window.frames, "decode")
-    found = cropped(played, scene.placement, job.bundle.size)
+    found = cropped(window.frames, scene.placement, job.bundle.size)
     labelled = (
         parsed(found, scene.placement, job.parser)
         if portrait is None
@@ -95,9 +119,9 @@ def _segment(
     shots = watch.over(spoken, "masks")
     finisher = Finisher(job.background, scheme=job.bundle.scheme)
     voices = voted(shots)
-    with watch.stage("paste"):
-        for shot in itertools.islice(voices, window.lead):
-            finisher.see(shot)
+    for shot in itertools.islice(voices, window.lead):
+        with watch.stage(_WAITING):
+            aside.do(_timed, finisher.see, shot, watch, "paste")
     edited = drawn(
         itertools.islice(voices, window.size),
         job.bundle,
@@ -109,13 +133,26 @@ def _segment(
         batch_size=size,
     )
     for shot in watch.over(edited, "faces"):
-        with watch.stage("paste"):
-            shot.finished = finisher(shot)
+        with watch.stage(_WAITING):
+            shot.finished = aside.do(_timed, finisher, shot, watch, "paste")
         yield shot
 
 
+def _timed(step: Callable[[Shot], T], shot: Shot, watch: Stopwatch, name: str) -> T:
+    with watch.stage(name):
+        return step(shot)
+
+
 def write_segments(
-    shots: Iterator[Shot], job: Job, work: WorkFolder, watch: Stopwatch, *, size: int, crf: int
+    shots: Iterator[Shot],
+    job: Job,
+    work: WorkFolder,
+    watch: Stopwatch,
+    aside: Aside,
+    *,
+    size: int,
+    crf: int,
+    preset: str,
 ) -> None:
     """Encode finished frames, ``size`` at a time, each segment by an encoder of its own."""
     for number in itertools.count(len(work.segments())):
@@ -123,7 +160,19 @@ def write_segments(
         if first is None:
             return
         some = itertools.chain([first], itertools.islice(shots, size - 1))
-        work.finish(number, _encoded(some, work.film_of(number), job, watch, crf=crf))
+        with VideoWriter(
+            work.film_of(number),
+            width=job.source.width,
+            height=job.source.height,
+            fps=job.source.fps,
+            crf=crf,
+            preset=preset,
+            force=True,
+        ) as writer:
+            segment = _encoded(some, writer, watch, aside)
+        work.finish(number, segment)
+        # The encoder, the largest thing in memory, goes before the next comes.
+        del writer
         _give_back_memory()
 
 
@@ -137,21 +186,24 @@ def _give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _encoded(shots: Iterator[Shot], path: Path, job: Job, watch: Stopwatch, *, crf: int) -> Segment:
-    """Encode one segment; the encoder, the largest thing in memory, goes before the next comes."""
+def _encoded(shots: Iterator[Shot], writer: VideoWriter, watch: Stopwatch, aside: Aside) -> Segment:
+    """Encode the frames of one segment, each as soon as it is finished."""
     segment = Segment([], [])
-    source = job.source
-    with VideoWriter(
-        path, width=source.width, height=source.height, fps=source.fps, crf=crf, force=True
-    ) as writer:
-        for shot in shots:
-            assert shot.finished is not None
-            segment.times_s.append(shot.time_s)
-            segment.passed.append(shot.generated is None)
-            with watch.stage("encode"):
-                writer.write(shot.finished, shot.time_s - segment.times_s[0])
+
+    def write(picture: Future[np.ndarray], time_s: float) -> None:
+        # Finished already: the same thread did it before.
         with watch.stage("encode"):
-            writer.close()
+            writer.write(picture.result(), time_s)
+
+    for shot in shots:
+        assert shot.finished is not None
+        segment.times_s.append(shot.time_s)
+        segment.passed.append(shot.generated is None)
+        with watch.stage(_WAITING):
+            aside.do(write, shot.finished, shot.time_s - segment.times_s[0])
+    with watch.stage(_WAITING):
+        aside.finish()
+        writer.close()
     return segment
 
 

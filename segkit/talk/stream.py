@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,7 +48,7 @@ class Shot:
         generated: uint8 RGB ``S S 3``.
         edited: regions covered beyond the lower face.
         fading: such regions that show only in part, and how much, in (0, 1).
-        finished: uint8 RGB ``H W 3``, the frame of the output.
+        finished: the frame of the output, uint8 RGB ``H W 3``, once it is made.
     """
 
     frame: np.ndarray
@@ -60,7 +61,7 @@ class Shot:
     generated: np.ndarray | None = None
     edited: tuple[str, ...] = field(default=())
     fading: tuple[tuple[str, float], ...] = field(default=())
-    finished: np.ndarray | None = None
+    finished: Future[np.ndarray] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,7 +143,8 @@ class RegionStyleGAN2(nn.Module):
         labels = self._label_pyramid(masks)
         convs, to_rgbs = self._layers()
         # Channels last, as all layers keep it: a third faster on a CPU, and what a GPU wants.
-        x = self.constant.expand(len(mask), -1, -1, -1).contiguous(
+        # The shape, not len(): an export would take that for a constant.
+        x = self.constant.expand(mask.shape[0], -1, -1, -1).contiguous(
             memory_format=torch.channels_last
         )
         image: Tensor | None = None

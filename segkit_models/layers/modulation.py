@@ -235,7 +235,7 @@ class RegionModulatedConv2d(nn.Module):
     def _kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """Make something of the weight; without gradients only once, until the weight changes."""
         weight = self.weight
-        if torch.is_grad_enabled() or weight.is_inference() or not _has_values(weight):
+        if torch.is_grad_enabled() or not _has_values(weight) or weight.is_inference():
             return make()
         state = (weight._version, weight.data_ptr(), weight.dtype, weight.device)
         if self._made.get("state") != state:

@@ -1,5 +1,7 @@
 """`segkit talk`: a small real run, and every way in which a user can get it wrong."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -43,7 +45,7 @@ def test_a_photograph_talks(talk, tmp_path):
     result = talk("--blink", "1.0@0.2")
     assert result.exit_code == 0, result.output
     assert "10 frames of 300 x 300 at 25 fps" in result.stdout
-    assert "\nencode " in result.stdout
+    assert "\n+ encode " in result.stdout
     with VideoReader(tmp_path / "out.mp4") as video:
         assert video.has_audio
         assert sum(1 for _ in video) == 10
@@ -136,21 +138,42 @@ def test_what_to_do_with_a_long_film(talk):
     refused(talk("--on-long-video", "speed-up"), "speed-up", "trim, keep")
 
 
+def test_the_masks_of_all_frames(talk, tmp_path):
+    result = talk("--masks", tmp_path / "masks.zip")
+    assert result.exit_code == 0, result.output
+    with zipfile.ZipFile(tmp_path / "masks.zip") as archive:
+        assert len([name for name in archive.namelist() if name.endswith(".png")]) == 10
+    (tmp_path / "out.mp4").unlink()
+    refused(talk("--masks", tmp_path / "masks.zip"), "masks.zip exists; add --force")
+
+
+def test_the_preset_decides_the_size(talk, tmp_path):
+    sizes = []
+    for preset in ("ultrafast", "medium"):
+        assert talk("--preset", preset, "--force").exit_code == 0
+        sizes.append((tmp_path / "out.mp4").stat().st_size)
+    assert sizes[0] > 1.1 * sizes[1]
+    refused(talk("--preset", "quick", "--force"), "preset: expected one of ultrafast", "'quick'")
+
+
 def test_the_table_of_stages_adds_up():
-    from segkit.cli.talk import stages
+    from segkit.cli.talk_summary import stages
 
     made = {
         "frames": 50,
         "resumed_frames": 30,
-        "seconds": {"track": 1.0, "encode": 2.5, "total": 4.0},
+        "seconds": {"track": 1.0, "faces": 2.5, "total": 4.0},
+        "meanwhile": {"encode": 1.2},
         "peak_memory_mb": 812.4,
     }
     assert stages(made).splitlines() == [
         "stage             s  ms/frame",
         "track           1.0      50.0",
-        "encode          2.5     125.0",
+        "faces           2.5     125.0",
         "other           0.5      25.0",
         "total           4.0     200.0",
+        "+ encode        1.2      60.0",
+        "stages with a + ran beside the others",
         "peak memory 812 MB",
         "30 frames were there from before the stop",
     ]

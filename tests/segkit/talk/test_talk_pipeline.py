@@ -41,7 +41,6 @@ def test_a_film_speaks_with_its_own_voice(tmp_path, film, make):
         "parse",
         "masks",
         "faces",
-        "paste",
         "total",
     }
     assert report["peak_memory_mb"] > 10

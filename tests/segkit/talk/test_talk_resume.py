@@ -103,7 +103,7 @@ def test_a_failure_keeps_finished_segments_for_the_same_talk_only(
     report = talk(**wish, crf=20, force=True)
     assert report["resumed_frames"] == 0
     assert "starting afresh: the work kept for" in caplog.text
-    assert "has quality crf 18, this talk crf 20" in caplog.text
+    assert "has quality crf 17, veryfast, this talk crf 20, veryfast" in caplog.text
     stop_half_way(force=True)
     assert talk(**wish, force=True, resume=False)["resumed_frames"] == 0
     assert "starting afresh, as asked" in caplog.text
@@ -118,9 +118,9 @@ def test_what_decides_the_frames_is_in_the_description(tmp_path, swaying, tools,
         "parser": tools.FixedParser(), "batch_size": 8, "force": False, "credentials": False,
     }  # fmt: skip
 
-    def described(*, crf=18, segment_frames=10, **changed):
+    def described(*, crf=17, preset="fast", segment_frames=10, **changed):
         job = prepare_job(**usual | changed)
-        return describe(job, crf=crf, segment_frames=segment_frames)
+        return describe(job, crf=crf, preset=preset, segment_frames=segment_frames)
 
     plain = described()
     assert described(out=tmp_path / "other.mp4", force=True) == plain
@@ -133,7 +133,7 @@ def test_what_decides_the_frames_is_in_the_description(tmp_path, swaying, tools,
         "--on-short-video": {"on_short_video": "loop"},
         "--on-long-video": {"on_long_video": "keep"},
         "batch and segment": {"batch_size": 7},
-        "quality": {"crf": 20},
+        "quality": {"crf": 20, "preset": "slow"},
     }.items():
         other = described(**change)
         assert [key for key in plain if plain[key] != other[key]] == [name]

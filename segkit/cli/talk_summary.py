@@ -1,0 +1,41 @@
+"""What `segkit talk` tells at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def summary(out: Path, made: dict[str, Any]) -> str:
+    """Tell in a few lines what was made, where no face was found, and where the time went."""
+    line = (
+        f"{out}: {made['frames']} frames of {made['width']} x {made['height']} "
+        f"at {made['fps']:g} fps, made in {made['seconds']['total']:.1f} s"
+    )
+    if made["passed_through"]:
+        spans = ", ".join(f"{start:g}-{end:g} s" for start, end in made["passed_through"])
+        line += f"\nno face was found at {spans}; those frames are as they were"
+    if made["signed"]:
+        line += f"\nit says how it was made: segkit verify {out}"
+    return line + "\n" + stages(made)
+
+
+def stages(made: dict[str, Any]) -> str:
+    """Return a table of where the time went: seconds, and milliseconds per frame made.
+
+    Below the total stand the stages that ran beside the others.
+    """
+    spent = dict(made["seconds"])
+    total = spent.pop("total")
+    spent["other"] = max(0.0, total - sum(spent.values()))
+    frames = max(1, made["frames"] - made["resumed_frames"])
+    beside = {f"+ {name}": value for name, value in made["meanwhile"].items()}
+    rows = [*spent.items(), ("total", total), *beside.items()]
+    lines = [f"{'stage':<10}{'s':>9}{'ms/frame':>10}"]
+    lines += [f"{name:<10}{value:>9.1f}{1000 * value / frames:>10.1f}" for name, value in rows]
+    if beside:
+        lines.append("stages with a + ran beside the others")
+    lines.append(f"peak memory {made['peak_memory_mb']:.0f} MB")
+    if made["resumed_frames"]:
+        lines.append(f"{made['resumed_frames']} frames were there from before the stop")
+    return "\n".join(lines)
