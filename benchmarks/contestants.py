@@ -1,14 +1,16 @@
-"""Who runs against whom in ``benchmarks/run.py``, at the paper's sizes or at tiny ones."""
+"""Single parts that run against each other in ``benchmarks/run.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.peers import draw_masked, public_generator
 from benchmarks.reference_loop import draw_by_loop, pool_by_loop
 from segkit.regions import one_hot
 from segkit_models.baselines.wav2lip import Wav2Lip
@@ -29,6 +31,8 @@ class Contestant:
         tolerance: largest difference from the first, in parts of its range.
         comparable: whether it gives what the first gives; others are there for their time alone.
         saved_mb: measures what forward keeps for backward.
+        yardstick: others are told how they compare with it; the first is always one.
+        frames: made by one run; seconds and work are those of one.
     """
 
     name: str
@@ -36,28 +40,8 @@ class Contestant:
     tolerance: float = 1e-5
     comparable: bool = True
     saved_mb: Callable[[], float] | None = None
-
-
-def groups(*, quick: bool) -> dict[str, Callable[[], list[Contestant]]]:
-    """Return name -> build the contestants; the first is what the others are compared with."""
-    if quick:
-        small = dict(channels=(16, 16, 16), style_dim=16)
-        return {
-            "generator 16, K 13": lambda: drawing(16, layers=13, **small),
-            "generator 16, forward and backward": lambda: learning(16, **small),
-            "pooling 16 channels at 8": lambda: pooling(16, 8),
-            "mask decoder 32": lambda: speaking(32, width=0.0625),
-        }
-    return {
-        "generator 256, K 13": lambda: drawing(256, layers=13),
-        "generator 512, K 13": lambda: drawing(512, layers=13),
-        "generator 512, K 17": lambda: drawing(512, layers=17),
-        "generator 64, forward and backward": lambda: learning(64),
-        "pooling 128 channels at 128": lambda: pooling(128, 128),
-        "pooling 256 channels at 64": lambda: pooling(256, 64),
-        "pooling 512 channels at 32": lambda: pooling(512, 32),
-        "mask decoder 512": lambda: speaking(512),
-    }
+    yardstick: bool = False
+    frames: int = 1
 
 
 def face_mask(side: int, *, batch: int = 1) -> Tensor:
@@ -76,28 +60,41 @@ def face_mask(side: int, *, batch: int = 1) -> Tensor:
 
 
 def drawing(
-    size: int, *, layers: int, channels: tuple[int, ...] | None = None, style_dim: int = 512
+    size: int,
+    *,
+    layers: int,
+    channels: tuple[int, ...] | None = None,
+    style_dim: int = 512,
+    peer: Path | None = None,
 ) -> list[Contestant]:
-    """Draw a face from prepared style codes; the reference prepares at every call, as it does."""
+    """Draw a face from prepared style codes; the reference prepares at every call, as it does.
+
+    With a checkout of E4S as ``peer`` its own generator competes too.
+    """
     hybrid, spatial, styles = _generators(size, layers, channels, style_dim)
+    public = None if peer is None else public_generator("e4s", peer, hybrid)
+    spatial.load_state_dict(hybrid.state_dict())
     mask = face_mask(size)
     tables, plain_tables = hybrid.prepare(styles), spatial.prepare(styles)
     speech, faces = torch.randn(1, 1, 80, 16), torch.rand(1, 6, 96, 96)
     plain = torch.ones(1, 1, size, size)
     single = _unmasked(spatial)
-    plain_public = _no_grad(lambda: draw_by_loop(single, styles[:, :1], plain))
+    plain_public = no_grad(lambda: draw_by_loop(single, styles[:, :1], plain))
     contestants = [
-        Contestant("loop over regions (E4S)", _no_grad(lambda: draw_by_loop(hybrid, styles, mask))),
-        Contestant("exact hybrid", _no_grad(lambda: hybrid.render(tables, mask))),
-        Contestant("plain StyleGAN2, public form", plain_public, comparable=False),
+        Contestant("loop over regions (E4S)", no_grad(lambda: draw_by_loop(hybrid, styles, mask))),
+        Contestant("exact hybrid", no_grad(lambda: hybrid.render(tables, mask))),
+        Contestant("plain StyleGAN2, public form", plain_public, comparable=False, yardstick=True),
         Contestant(
-            "spatial", _no_grad(lambda: spatial.render(plain_tables, mask)), comparable=False
+            "spatial", no_grad(lambda: spatial.render(plain_tables, mask)), comparable=False
         ),
     ]
     if size >= 256:
         network = Wav2Lip().eval()
-        run = _no_grad(lambda: network(speech, faces))
-        contestants.append(Contestant("Wav2Lip 96", run, comparable=False))
+        run = no_grad(lambda: network(speech, faces))
+        contestants.append(Contestant("Wav2Lip 96", run, comparable=False, yardstick=True))
+    if public is not None:
+        run = no_grad(lambda: draw_masked(public, styles, mask))
+        contestants.append(Contestant("E4S' checkout", run, tolerance=1e-4, yardstick=True))
     return contestants
 
 
@@ -165,8 +162,8 @@ def speaking(size: int, *, width: float = 1.0) -> list[Contestant]:
     with torch.no_grad():
         prepared = decoder.prepare(mask, mask)
     return [
-        Contestant("film", _no_grad(lambda: decoder(mask, mask, audio))),
-        Contestant("portrait", _no_grad(lambda: decoder.decode_prepared(prepared, audio))),
+        Contestant("film", no_grad(lambda: decoder(mask, mask, audio))),
+        Contestant("portrait", no_grad(lambda: decoder.decode_prepared(prepared, audio))),
     ]
 
 
@@ -183,7 +180,6 @@ def _generators(
         ).eval()
         for form in ("hybrid", "spatial")
     )
-    spatial.load_state_dict(hybrid.state_dict())
     return hybrid, spatial, torch.randn(1, NUM_REGIONS, hybrid.num_layers, style_dim) * 0.5
 
 
@@ -199,5 +195,6 @@ def _unmasked(generator: RegionStyleGAN2) -> RegionStyleGAN2:
     return plain.eval()
 
 
-def _no_grad(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
+def no_grad(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Let a contestant run without gradients."""
     return torch.no_grad()(run)

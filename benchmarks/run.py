@@ -1,9 +1,11 @@
 """How fast the networks are beside what public code does: ratios within one run.
 
-Run: ``python benchmarks/run.py [--quick] [--only GROUP] [--out FILE.json]``. Contestants of a group
-give equal numbers, which is checked first; then every round lets each of them run once, and ratios
-are taken round by round, so that a neighbour's load hits all alike. Seconds are of the thread's own
-processor time, one thread. The machine's peak is measured before and after.
+Run: ``python benchmarks/run.py [--quick] [--only GROUP] [--peer NAME=PATH] [--out FILE.json]``.
+Contestants of a group give equal numbers, which is checked first; then every round lets each of
+them run once, and ratios are taken round by round, so that a neighbour's load hits all alike.
+Seconds are of the thread's own processor time, one thread. The machine's peak is measured before
+and after. A peer is a checkout of public code, which then competes too, with our weights:
+``stylegan2`` (rosinality's), ``e4s`` or ``wav2lip``.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.contestants import Contestant, groups
+from benchmarks.contestants import Contestant
+from benchmarks.groups import groups
+from benchmarks.peers import parse_peers
 
 
 class Row(NamedTuple):
@@ -32,8 +36,8 @@ class Row(NamedTuple):
     Attributes:
         group: what it competes in.
         name: of the contestant.
-        gflop: multiplications and additions, counted.
-        seconds: median of the rounds.
+        gflop: multiplications and additions of a frame, counted.
+        seconds: of a frame, median of the rounds.
         ratio: how many times as fast as the group's first; median of the rounds.
         lowest: of these ratios.
         highest: of these ratios.
@@ -41,6 +45,7 @@ class Row(NamedTuple):
         error: largest difference from the first, in parts of its range; None where it is another
             network.
         saved_mb: what the forward pass keeps for the backward pass; None where there is none.
+        beside: yardstick -> how many times as fast as that; median of the rounds.
     """
 
     group: str
@@ -53,6 +58,7 @@ class Row(NamedTuple):
     share_of_peak: float
     error: float | None
     saved_mb: float | None
+    beside: dict[str, float]
 
 
 def peak_gflops(*, side: int = 64, channels: int = 256) -> float:
@@ -79,10 +85,10 @@ def compete(group: str, contestants: list[Contestant], *, rounds: int, peak: flo
         with FlopCounterMode(display=False) as counter:
             found = contestant.run()
         first = found if first is None else first
-        works.append(counter.get_total_flops() / 1e9)
+        works.append(counter.get_total_flops() / 1e9 / contestant.frames)
         errors.append(_error(found, first) if contestant.comparable else None)
         assert (errors[-1] or 0) <= contestant.tolerance, f"{group}, {contestant.name}: {errors}"
-    times = [[_seconds(each.run)[0] for each in contestants] for _ in range(rounds)]
+    times = [[_seconds(each.run)[0] / each.frames for each in contestants] for _ in range(rounds)]
     rows = []
     for place, contestant in enumerate(contestants):
         ratios = [each[0] / each[place] for each in times]
@@ -99,6 +105,11 @@ def compete(group: str, contestants: list[Contestant], *, rounds: int, peak: flo
                 works[place] / seconds / peak,
                 errors[place],
                 contestant.saved_mb() if contestant.saved_mb else None,
+                {
+                    other.name: statistics.median(each[k] / each[place] for each in times)
+                    for k, other in enumerate(contestants)
+                    if k == 0 or other.yardstick
+                },
             )
         )
     return rows
@@ -119,6 +130,16 @@ def table(rows: list[Row]) -> Iterator[str]:
         )
 
 
+def yardsticks(rows: list[Row]) -> Iterator[str]:
+    """Yield what each row is beside every yardstick of its group, in Markdown."""
+    yield "| group | contestant | times as fast as |"
+    yield "|---|---|---|"
+    for row in rows:
+        if len(row.beside) > 1:
+            beside = ", ".join(f"{name} {ratio:.3g}" for name, ratio in row.beside.items())
+            yield f"| {row.group} | {row.name} | {beside} |"
+
+
 def _seconds(run: Callable[[], Any]) -> tuple[float, Any]:
     begun = time.thread_time()
     found = run()
@@ -136,13 +157,18 @@ def main(
     quick: Annotated[bool, typer.Option(help="Tiny sizes, one round: does it run?")] = False,
     only: Annotated[str, typer.Option(help="Part of the names of the groups to run.")] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Of every group.")] = 3,
+    peer: Annotated[list[str] | None, typer.Option(help="NAME=PATH of a public checkout.")] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the numbers.")] = None,
 ) -> None:
     """Print a table of all groups."""
+    try:
+        peers = parse_peers(peer or [])
+    except (ValueError, FileNotFoundError) as error:
+        raise typer.BadParameter(str(error)) from error
     torch.set_num_threads(1)
     side = dict(side=16, channels=16) if quick else {}
     before, rows = peak_gflops(**side), []
-    for name, build in groups(quick=quick).items():
+    for name, build in groups(quick=quick, peers=peers).items():
         if only.lower() in name.lower():
             torch.manual_seed(0)
             rows += compete(name, build(), rounds=1 if quick else rounds, peak=before)
@@ -150,6 +176,10 @@ def main(
     after = peak_gflops(**side)
     for line in table(rows):
         typer.echo(line)
+    if any(len(row.beside) > 1 for row in rows):
+        typer.echo("")
+        for line in yardsticks(rows):
+            typer.echo(line)
     typer.echo(f"\npeak before {before:.1f}, after {after:.1f} GFLOP/s, one thread, float32")
     if abs(after / before - 1) > 0.15:
         typer.echo("the peak moved by more than 15 %: trust the ratios, not the shares of it")

@@ -63,7 +63,7 @@ def measure(film: Path, *, seconds: float, model: Path | None) -> dict[str, tupl
         made = list(
             drawn(
                 voted(spoken) if votes else spoken, bundle, identity,
-                blinks=BlinkSchedule(), swapped=(), batch_size=8,
+                blinks=BlinkSchedule(), batch_size=8,
             )
         )  # fmt: skip
         finisher = Finisher(None, scheme=bundle.scheme)

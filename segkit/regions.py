@@ -213,11 +213,12 @@ SCHEMES = {scheme.name: scheme for scheme in (SCHEME_12, SCHEME_14, SCHEME_19)}
 
 
 def one_hot(labels: Tensor, num_regions: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Expand a label map into one plane per region.
+    """Expand a label map into one plane per region, on the device that the labels are on.
+
+    Labels stay uint8 from the file to there: planes of float32 are 4 R times as large.
 
     Args:
-        labels: integer labels ``... H W`` (uint8 welcome; keep them so until they are on the
-            device).
+        labels: integer labels ``... H W`` (uint8 welcome).
         num_regions: R.
         dtype: of the planes.
 
@@ -229,5 +230,6 @@ def one_hot(labels: Tensor, num_regions: int, dtype: torch.dtype = torch.float32
     """
     if labels.numel() and int(labels.max()) >= num_regions:
         raise ValueError(f"labels: expected 0..{num_regions - 1}, got a label {int(labels.max())}")
-    regions = torch.arange(num_regions, device=labels.device).view(-1, 1, 1)
-    return (labels.unsqueeze(-3) == regions).to(dtype)
+    shape = (*labels.shape[:-2], num_regions, *labels.shape[-2:])
+    planes = torch.zeros(shape, dtype=dtype, device=labels.device)
+    return planes.scatter_(-3, labels.long().unsqueeze(-3), 1)

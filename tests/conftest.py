@@ -27,6 +27,7 @@ settings.load_profile("suite")
 def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the suite, and every process it starts, out of the user's own settings."""
     os.environ["SEGKIT_CONFIG"] = str(tmp_path_factory.mktemp("config"))
+    os.environ["SEGKIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from segkit.cli.demo import demo
 from segkit.cli.doctor import doctor
 from segkit.cli.edits import edits
 from segkit.cli.evaluate import evaluate
+from segkit.cli.export import export
 from segkit.cli.fit import fit
 from segkit.cli.inspect import inspect
 from segkit.cli.pack import pack
@@ -87,6 +88,7 @@ app.command("inspect", rich_help_panel="Data and training")(inspect)
 app.command("pack", rich_help_panel="Data and training")(pack)
 app.command("ablate", rich_help_panel="Data and training")(ablate)
 app.command("bundle", rich_help_panel="Data and training")(bundle)
+app.command("export", rich_help_panel="Data and training")(export)
 app.command(
     "train",
     rich_help_panel="Data and training",

@@ -153,6 +153,26 @@ def talk(
             rich_help_panel=_MORE,
         ),
     ] = "trim",
+    backend: Annotated[
+        str,
+        typer.Option(
+            "--backend",
+            help="What runs the networks of every frame: torch, onnxruntime or openvino (CPU; "
+            "needs segkit\\[export]; the first use makes graphs and keeps them).",
+            metavar="NAME",
+            rich_help_panel=_MORE,
+        ),
+    ] = "torch",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="fp32; bf16 (openvino); int8 (onnxruntime, openvino): of the masks alone, and "
+            "fp32 where int8 moves them by over 0.5 points of mIoU.",
+            metavar="NAME",
+            rich_help_panel=_MORE,
+        ),
+    ] = "fp32",
     device: Annotated[
         str | None,
         typer.Option(
@@ -265,7 +285,8 @@ def talk(
         background=background, swaps=swap or (), blinks=blink or (),
         mask_edits=mask_edit or (), edits=edits,
         on_short_video=on_short_video, on_long_video=on_long_video, resume=not no_resume,
-        parser=parser, device=device, force=force, crf=crf, preset=preset, masks=masks,
+        parser=parser, device=device, backend=backend, precision=precision, force=force,
+        crf=crf, preset=preset, masks=masks,
         credentials=not no_credentials, certificate=certificate, key=key,
     )  # fmt: skip
     typer.echo(summary(out, made))

@@ -53,7 +53,7 @@ class SegTalkerMethod:
         identity = self._identity(clip)
         given = itertools.chain.from_iterable(self._shots(part) for part in clip.shown())
         spoken = voted(speaking(given, bundle, identity, speech, batch_size=8))
-        shots = drawn(spoken, bundle, identity, blinks=_NO_BLINKS, swapped=(), batch_size=8)
+        shots = drawn(spoken, bundle, identity, blinks=_NO_BLINKS, batch_size=8)
         for part in clip.shown():
             made = list(itertools.islice(shots, len(part.images)))
             frames = np.stack([self._finished(shot) for shot in made])

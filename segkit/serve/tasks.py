@@ -269,7 +269,7 @@ def _sitting(home: Path, wanted: dict[str, Any], limits: dict[str, float]) -> tu
             bundle=load_bundle(wanted["model"]).to(device),
             parser=build_parser(),
             device=device,
-            face_number=wanted["face_number"],
+            face_choice=wanted["face_number"],
         )
         while len(_sittings) > _REMEMBERED:
             _sittings.popitem(last=False)

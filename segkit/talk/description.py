@@ -44,6 +44,7 @@ def describe(job: Job, *, crf: int, preset: str, segment_frames: int) -> dict[st
         "--on-long-video": job.on_long_video,
         "quality": f"crf {crf}, {preset}",
         "--device": str(job.device),
+        "--backend": f"{job.backend}, {job.precision}",
         "batch and segment": f"{job.batch_size}, {segment_frames}",
         "versions": f"segkit {__version__}, torch {torch.__version__}, av {av.__version__}",
     }

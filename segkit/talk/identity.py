@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.crop_labels import parse_crops
-from segkit.edits import Swap, swap
+from segkit.edits import Swap
 from segkit.faces import (
     NoFaceError,
     SeveralFacesError,
@@ -22,7 +22,7 @@ from segkit.faces import (
     track_face,
     warp_crop,
 )
-from segkit.regions import RegionScheme, one_hot
+from segkit.regions import one_hot
 from segkit.talk.bundle import Bundle
 from segkit.talk.looks import Donor
 from segkit.talk.masks import shrunk
@@ -157,21 +157,6 @@ def donors_of(
             )
         donors.append(Donor(item, donor.styles, donor.presence))
     return donors
-
-
-def with_swaps(identity: Identity, donors: Sequence[Donor], scheme: RegionScheme) -> Identity:
-    """Give regions of a person the look they have in other pictures, for the whole video."""
-    styles = identity.styles
-    for donor in donors:
-        styles = swap(
-            styles,
-            donor.styles,
-            [donor.swap.region],
-            presence=donor.presence[None],
-            strength=donor.swap.strength,
-            scheme=scheme,
-        )
-    return Identity(styles, identity.presence, identity.reference_labels)
 
 
 def identity_of_picture(

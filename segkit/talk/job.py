@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.audio import load_audio
+from segkit.backends import check_backend, with_backend
 from segkit.contracts import FPS, SAMPLE_RATE
 from segkit.edits import BlinkSchedule, EditPlan, Swap, merged, parse_options, read_edits
 from segkit.faces.choice import FaceChoice
@@ -49,6 +50,8 @@ class Job:
         model_file: where the bundle was read; None if it never was.
         plan: all edits as they were asked for.
         certificate: what signs the output; None leaves it without credentials.
+        backend: what runs the networks of every frame.
+        precision: in which they run.
     """
 
     source: FilmSource | PictureSource
@@ -70,6 +73,8 @@ class Job:
     model_file: Path | None
     plan: EditPlan
     certificate: Certificate | None
+    backend: str = "torch"
+    precision: str = "fp32"
 
     @property
     def sound_delay_s(self) -> float:
@@ -111,6 +116,8 @@ def prepare_job(
     credentials: bool = True,
     certificate: str | Path | None = None,
     key: str | Path | None = None,
+    backend: str = "torch",
+    precision: str = "fp32",
 ) -> Job:
     """Check and load all inputs; the arguments and errors are those of `talk`."""
     given = video if video is not None else image
@@ -120,6 +127,8 @@ def prepare_job(
         )
     _check_choice("on_short_video", on_short_video, ON_SHORT_VIDEO)
     _check_choice("on_long_video", on_long_video, ON_LONG_VIDEO)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    check_backend(backend, precision, place)
     out = Path(out)
     check_writable(out, force=force)
     check_container(out)
@@ -142,11 +151,10 @@ def prepare_job(
         raise MediaError(
             f"{sound} holds only {len(waveform)} samples of sound; give at least one frame, 0.04 s"
         )
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return Job(
         source=source,
         out=out,
-        bundle=bundle.to(place),
+        bundle=with_backend(bundle.to(place), backend=backend, precision=precision),
         parser=build_parser(parser),
         device=place,
         waveform=waveform,
@@ -163,6 +171,8 @@ def prepare_job(
         model_file=_model_file(model),
         plan=plan,
         certificate=signs,
+        backend=backend,
+        precision=precision,
     )
 
 

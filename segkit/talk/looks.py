@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from torch import Tensor, nn
@@ -41,20 +42,31 @@ class Looks:
     """Style codes over time, and the drawing with them.
 
     Args:
-        generator: draws; one with ``prepare`` and ``render`` does its work per state only once.
-        styles: ``1 R L D`` of the person, with all swaps that last for the whole video.
-        timed: swaps that come and go.
+        generator: draws; one with ``prepare`` and ``render`` does its work per state only once, and
+            one whose ``render`` takes a ``box`` draws a part of the picture for less.
+        styles: ``1 R L D`` of the person.
+        donors: swaps, for the whole video or for a time.
         scheme: names of the regions.
+
+    Attributes:
+        lasting: the regions that are swapped for the whole video.
     """
 
     def __init__(
-        self, generator: nn.Module, styles: Tensor, *, timed: Sequence[Donor], scheme: RegionScheme
+        self, generator: nn.Module, styles: Tensor, *, donors: Sequence[Donor], scheme: RegionScheme
     ) -> None:
         self._generator: Any = generator
-        self._styles = styles
-        # A swap without strength is none.
-        self._timed = tuple(donor for donor in timed if donor.swap.strength > 0)
+        render = getattr(generator, "render", None)
+        self._draws_parts = render is not None and "box" in signature(render).parameters
         self._scheme = scheme
+        # A swap without strength is none.
+        donors = [donor for donor in donors if donor.swap.strength > 0]
+        lasting = [donor for donor in donors if donor.swap.span.is_whole]
+        self.lasting = tuple(dict.fromkeys(donor.swap.region for donor in lasting))
+        for donor in lasting:
+            styles = self._swapped(styles, donor, share=1.0)
+        self._styles = styles
+        self._timed = tuple(donor for donor in donors if not donor.swap.span.is_whole)
         self._prepared: OrderedDict[State, Any] = OrderedDict()
         self.device = styles.device
 
@@ -71,27 +83,48 @@ class Looks:
         )
 
     def styles_of(self, state: State) -> Tensor:
-        """Return the codes ``1 R L D`` of a state; without timed swaps those of the person."""
+        """Return the codes ``1 R L D`` of a state; without swaps those of the person."""
         styles = self._styles
         for donor, step in zip(self._timed, state, strict=True):
             if step:
-                styles = swap(
-                    styles,
-                    donor.styles,
-                    [donor.swap.region],
-                    presence=donor.presence[None],
-                    strength=donor.swap.strength * step / FADE_STEPS,
-                    scheme=self._scheme,
-                )
+                styles = self._swapped(styles, donor, share=step / FADE_STEPS)
         return styles
 
-    def draw(self, state: State, mask: Tensor) -> Tensor:
-        """Draw masks ``B R H W`` in one state, as ``B 3 S S`` in about [-1, 1]."""
+    def draw(
+        self, state: State, mask: Tensor, *, box: tuple[int, int, int, int] | None = None
+    ) -> Tensor:
+        """Draw masks in one state.
+
+        Args:
+            state: from `state_at`.
+            mask: ``B R S S``.
+            box: part of the picture that is wanted, ``(top, bottom, left, right)``; all by default.
+
+        Returns:
+            ``B 3 S S``, or of the size of the box, in about [-1, 1].
+        """
         if not hasattr(self._generator, "prepare"):
-            return self._generator(self.styles_of(state).expand(len(mask), -1, -1, -1), mask)
+            whole = self._generator(self.styles_of(state).expand(len(mask), -1, -1, -1), mask)
+            return _part(whole, box)
         if state not in self._prepared:
             self._prepared[state] = self._generator.prepare(self.styles_of(state))
             if len(self._prepared) > _REMEMBERED:
                 self._prepared.popitem(last=False)
         self._prepared.move_to_end(state)
-        return self._generator.render(self._prepared[state], mask)
+        if self._draws_parts:
+            return self._generator.render(self._prepared[state], mask, box=box)
+        return _part(self._generator.render(self._prepared[state], mask), box)
+
+    def _swapped(self, styles: Tensor, donor: Donor, *, share: float) -> Tensor:
+        return swap(
+            styles,
+            donor.styles,
+            [donor.swap.region],
+            presence=donor.presence[None],
+            strength=donor.swap.strength * share,
+            scheme=self._scheme,
+        )
+
+
+def _part(image: Tensor, box: tuple[int, int, int, int] | None) -> Tensor:
+    return image if box is None else image[..., box[0] : box[1], box[2] : box[3]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import cv2
@@ -20,6 +21,9 @@ _EDIT_GROW = 0.03
 _EYES, _LASHES = ("eyes", "_eye"), 0.045  # lashes and lid folds reach beyond the eye's own region
 _GRAIN = 0.008  # what is finer than this is grain
 _MOUTH_MARGIN = 0.045  # around the lips the source shows the folds of another mouth
+
+_BLUR_REACH = 4 * _GRAIN  # where a Gaussian of that width ends in OpenCV
+_BOX_STEPS = 16  # boxes end at such parts of the crop, so that neighbours in time share one
 
 
 def blend_alpha(
@@ -53,11 +57,7 @@ def blend_alpha(
         )
     side = source_labels.shape[0]
     feather = max(_MIN_FEATHER, _FEATHER * side)
-    face = _union(
-        source_labels,
-        spoken_labels,
-        [scheme.index(name) for name in _FACE if name in scheme.regions],
-    )
+    face = _union(source_labels, spoken_labels, _face_labels(scheme))
     rows = (np.arange(side, dtype=np.float32)[:, None] + 0.5) / side
     rise = np.clip((rows - _TOP_BEGIN) / (_TOP_END - _TOP_BEGIN), 0, 1)
     # Feathered at the sides only: the top has its own ramp, which a rim would push down onto the
@@ -68,6 +68,37 @@ def blend_alpha(
         grow = _LASHES if name.endswith(_EYES) else _EDIT_GROW
         alpha = np.maximum(alpha, _soft(changed, grow=max(2.0, grow * side), feather=feather))
     return (alpha * _fade_at_border(side, feather)).astype(np.float32)
+
+
+def shown_box(
+    source_labels: np.ndarray, spoken_labels: np.ndarray, *, scheme: RegionScheme = SCHEME_12
+) -> tuple[int, int, int, int]:
+    """Return the part of the generated crop that `lay_over` looks at while nothing is edited.
+
+    Args:
+        source_labels: label map ``H W`` of the source crop.
+        spoken_labels: label map of the generated crop.
+        scheme: names of the labels.
+
+    Returns:
+        ``(top, bottom, left, right)`` in pixels of the crop; bottom and right lie outside.
+    """
+    side = source_labels.shape[0]
+    face = _union(source_labels, spoken_labels, _face_labels(scheme))
+    face[: int(_TOP_BEGIN * side)] = 0
+    reach = _BLUR_REACH * side + _GROW * side + max(_MIN_FEATHER, _FEATHER * side)
+
+    def steps(first: float, last: float) -> tuple[int, int]:
+        first_step = math.floor(_BOX_STEPS * first / side)
+        last_step = math.ceil(_BOX_STEPS * last / side)
+        ends = (max(0, first_step), min(_BOX_STEPS, last_step))
+        return ends[0] * side // _BOX_STEPS, ends[1] * side // _BOX_STEPS
+
+    top = _TOP_BEGIN * side - _BLUR_REACH * side
+    rows, columns = np.flatnonzero(face.any(1)), np.flatnonzero(face.any(0))
+    if not len(rows):
+        return (*steps(top, _TOP_BEGIN * side), *steps(0, 1))
+    return (*steps(top, rows[-1] + 1 + reach), *steps(columns[0] - reach, columns[-1] + 1 + reach))
 
 
 def match_colours(
@@ -196,6 +227,10 @@ def lay_over(
             matched, crop, source_labels, spoken_labels, edited=edited, scheme=scheme
         )
     return paste_back(frame, matched, transform, alpha)
+
+
+def _face_labels(scheme: RegionScheme) -> list[int]:
+    return [scheme.index(name) for name in _FACE if name in scheme.regions]
 
 
 def _union(first: np.ndarray, second: np.ndarray, regions: list[int]) -> np.ndarray:

@@ -65,6 +65,8 @@ def talk(
     crf: int = 17,
     preset: str = "veryfast",
     device: str | None = None,
+    backend: str = "torch",
+    precision: str = "fp32",
     force: bool = False,
     progress: bool = True,
     credentials: bool = True,
@@ -102,6 +104,9 @@ def talk(
         preset: how much work x264 does for a frame, one of ``PRESETS``; slower ones keep a little
             more at the same size.
         device: such as ``"cpu"``; None takes a GPU where there is one.
+        backend: what runs the networks of every frame: ``"torch"``, ``"onnxruntime"`` or
+            ``"openvino"``, see `with_backend`.
+        precision: ``"fp32"``, ``"bf16"`` (OpenVINO) or ``"int8"`` (of the masks alone).
         force: replace an existing output.
         progress: show progress bars.
         credentials: let the output say, signed, how it was made (C2PA; .mp4, .m4v and .mov).
@@ -146,6 +151,8 @@ def talk(
         parser=parser,
         batch_size=batch_size,
         device=device,
+        backend=backend,
+        precision=precision,
         force=force,
         credentials=credentials,
         certificate=certificate,

@@ -17,7 +17,7 @@ from segkit.film_join import join_films
 from segkit.provenance import add_credentials, statement_of
 from segkit.talk.alongside import Aside, ahead
 from segkit.talk.finishing import Finisher
-from segkit.talk.identity import Identity, with_swaps
+from segkit.talk.identity import Identity
 from segkit.talk.job import Job
 from segkit.talk.looks import Donor, Looks
 from segkit.talk.portrait import Portrait
@@ -58,12 +58,12 @@ class Scene:
 
     def looks(self) -> Looks:
         """Prepare the style codes over time."""
-        scheme, lasting = self.job.bundle.scheme, self.lasting
+        bundle = self.job.bundle
         return Looks(
-            self.job.bundle.modules["generator"],
-            with_swaps(self.identity, lasting, scheme).styles,
-            timed=[donor for donor in self.donors if donor not in lasting],
-            scheme=scheme,
+            bundle.modules["generator"],
+            self.identity.styles,
+            donors=self.donors,
+            scheme=bundle.scheme,
         )
 
     def portrait(self) -> Portrait | None:
@@ -71,11 +71,6 @@ class Scene:
         if not isinstance(self.job.source, PictureSource):
             return None
         return Portrait(self.job.parser, self.job.bundle.modules["mask_decoder"])
-
-    @property
-    def lasting(self) -> list[Donor]:
-        """The swaps from the first frame to the last."""
-        return [donor for donor in self.donors if donor.swap.span.is_whole]
 
 
 def decoded(played: Iterable[Played], watch: Stopwatch) -> Iterator[Played]:
@@ -127,7 +122,6 @@ def _segment(
         job.bundle,
         scene.identity,
         blinks=job.blinks,
-        swapped=[donor.swap.region for donor in scene.lasting if donor.swap.strength > 0],
         masks=job.masks,
         looks=looks,
         batch_size=size,

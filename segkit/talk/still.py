@@ -14,7 +14,14 @@ from torch import nn
 from segkit.audio import load_audio
 from segkit.contracts import FPS, SAMPLE_RATE
 from segkit.edits import EditPlan
-from segkit.faces import NoFaceError, apply_transform, crop_transforms, track_face, warp_crop
+from segkit.faces import (
+    FaceChoice,
+    NoFaceError,
+    apply_transform,
+    crop_transforms,
+    track_face,
+    warp_crop,
+)
 from segkit.media import open_media, seconds, video_stream
 from segkit.pixels import ToRGB
 from segkit.talk.backdrop import open_backdrop
@@ -26,7 +33,6 @@ from segkit.talk.identity import (
     donors_of,
     identity_of_crops,
     identity_of_person,
-    with_swaps,
 )
 from segkit.talk.looks import Looks
 from segkit.talk.mask_edits import load_masks
@@ -73,7 +79,7 @@ class Sitting:
         bundle: the model, on ``device``.
         parser: labels the face.
         device: where the model computes.
-        face_number: which face, as in `track_face`.
+        face_choice: which face, as in `track_face`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -89,9 +95,9 @@ class Sitting:
         parser: nn.Module,
         device: torch.device,
         audio: str | Path | None = None,
-        face_number: int | None = None,
+        face_choice: FaceChoice | int | None = None,
     ) -> None:
-        self._face, self._is_film, self._number = Path(face), is_film, face_number
+        self._face, self._is_film, self._choice = Path(face), is_film, face_choice
         self._bundle, self._parser, self._device = bundle, parser, device
         self.scheme = bundle.scheme
         self._picture = None if is_film else read_picture(face)
@@ -103,7 +109,12 @@ class Sitting:
         waveform = torch.zeros(SAMPLE_RATE) if sound is None else load_audio(sound)
         self.duration_s = self.film_s if sound is None else len(waveform) / SAMPLE_RATE
         self.loudness = loudness(waveform)
-        self._speech: Speech = embed_speech(bundle.modules["audio_encoder"], waveform.to(device))
+        speaks_itself = is_film and audio is None
+        self._speech: Speech = embed_speech(
+            bundle.modules["audio_encoder"],
+            waveform.to(device),
+            delay_s=bundle.own_sound_delay_s if speaks_itself else 0.0,
+        )
         self._identity = self._known_person()
         self._shots: tuple[float, list[Shot]] | None = None
 
@@ -122,12 +133,10 @@ class Sitting:
         if shot.logits is None:
             raise NoFaceError(f"there is no face at {time_s:.2f} s; choose another moment")
         scheme = self._bundle.scheme
-        donors = donors_of(plan.swaps, self._bundle, self._parser, self._device)
-        lasting = [donor for donor in donors if donor.swap.span.is_whole]
         looks = Looks(
             self._bundle.modules["generator"],
-            with_swaps(self._identity, lasting, scheme).styles,
-            timed=[donor for donor in donors if donor not in lasting],
+            self._identity.styles,
+            donors=donors_of(plan.swaps, self._bundle, self._parser, self._device),
             scheme=scheme,
         )
         (made,) = drawn(
@@ -135,7 +144,6 @@ class Sitting:
             self._bundle,
             self._identity,
             blinks=plan.schedule(self.duration_s),
-            swapped=[donor.swap.region for donor in lasting if donor.swap.strength > 0],
             masks=load_masks(plan.masks, scheme=scheme),
             looks=looks,
             batch_size=1,
@@ -157,7 +165,7 @@ class Sitting:
         for time_s in times_s:
             (played,) = self._frames(float(time_s), around=0)
             try:
-                track = track_face([played.image], face=self._number)
+                track = track_face([played.image], face=self._choice)
             except NoFaceError:
                 continue
             transform = crop_transforms(track, self._bundle.size)[0]
@@ -173,7 +181,7 @@ class Sitting:
         fps = 1 / max(1e-3, float(np.median(np.diff([p.time_s for p in played]))))
         # A picture is looked at once, as `talk` does it.
         seen = played if self._picture is None else played[:1]
-        track = track_face((item.image for item in seen), face=self._number, fps=fps)
+        track = track_face((item.image for item in seen), face=self._choice, fps=fps)
         transforms = crop_transforms(track, self._bundle.size, fps=fps)
         placement = Placement(transforms, track.valid, track.landmarks)
         last = len(seen) - 1

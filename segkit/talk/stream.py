@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,9 +21,10 @@ from segkit.regions import RegionScheme, one_hot
 from segkit.talk.bundle import Bundle
 from segkit.talk.identity import Identity
 from segkit.talk.lashes import with_lashes
-from segkit.talk.looks import Looks
+from segkit.talk.looks import Looks, State
 from segkit.talk.mask_edits import TimedMask
 from segkit.talk.masks import compose_labels, shrunk, to_pixels
+from segkit.talk.paste import shown_box
 from segkit.talk.sources import Played
 from segkit.talk.speech import Speech
 
@@ -45,7 +47,7 @@ class Shot:
         labels: ``S S`` uint8, of the source's crop.
         logits: ``R M M``, of the speaking mask.
         spoken: ``S S`` uint8, of the generated crop.
-        generated: uint8 RGB ``S S 3``.
+        generated: uint8 RGB ``S S 3``; without edits only in its `shown_box`, the source around.
         edited: regions covered beyond the lower face.
         fading: such regions that show only in part, and how much, in (0, 1).
         finished: the frame of the output, uint8 RGB ``H W 3``, once it is made.
@@ -185,7 +187,6 @@ def drawn(
     identity: Identity,
     *,
     blinks: BlinkSchedule,
-    swapped: Sequence[str],
     masks: Sequence[TimedMask] = (),
     looks: Looks | None = None,
     batch_size: int,
@@ -197,14 +198,13 @@ def drawn(
         bundle: the model.
         identity: the person.
         blinks: when the eyes close.
-        swapped: regions whose codes are another's from beginning to end.
         masks: the user's functions, called in this order before the eyes blink.
         looks: style codes over time; None takes those of the identity for all frames.
         batch_size: frames per step.
     """
     if looks is None:
         generator, scheme = bundle.modules["generator"], bundle.scheme
-        looks = Looks(generator, identity.styles, timed=(), scheme=scheme)
+        looks = Looks(generator, identity.styles, donors=(), scheme=scheme)
     for batch in batched(shots, batch_size):
         faces = [shot for shot in batch if shot.logits is not None]
         for shot in faces:
@@ -212,20 +212,41 @@ def drawn(
             remade = finish_labels(shot, bundle.scheme, closing=closing, masks=masks)
             timed = looks.levels(looks.state_at(shot.time_s))
             settled = [region for region, level in timed if level == 1]
-            shot.edited = tuple(dict.fromkeys([*swapped, *settled, *remade]))
+            shot.edited = tuple(dict.fromkeys([*looks.lasting, *settled, *remade]))
             shot.fading = tuple(item for item in timed if item[0] not in shot.edited)
-        for state, run in itertools.groupby(faces, lambda shot: looks.state_at(shot.time_s)):
+        for (state, box), run in itertools.groupby(faces, partial(_way, looks, bundle.scheme)):
             alike = list(run)
             labels = _stacked(shot.spoken for shot in alike).to(identity.styles.device)
-            images = looks.draw(state, one_hot(labels, len(bundle.scheme)))
+            images = looks.draw(state, one_hot(labels, len(bundle.scheme)), box=box)
             for shot, image in zip(alike, to_pixels(images), strict=True):
-                assert shot.crop is not None
-                assert shot.labels is not None
-                assert shot.spoken is not None
-                shot.generated = with_lashes(
-                    image, shot.crop, shot.labels, shot.spoken, scheme=bundle.scheme
-                )
+                shot.generated = _picture(shot, image, box, bundle.scheme)
         yield from batch
+
+
+def _way(
+    looks: Looks, scheme: RegionScheme, shot: Shot
+) -> tuple[State, tuple[int, int, int, int] | None]:
+    """Tell which codes a frame is drawn with, and which part of it; None is the whole."""
+    assert shot.labels is not None
+    assert shot.spoken is not None
+    state = looks.state_at(shot.time_s)
+    if shot.edited or shot.fading:
+        return state, None
+    return state, shown_box(shot.labels, shot.spoken, scheme=scheme)
+
+
+def _picture(
+    shot: Shot, image: np.ndarray, box: tuple[int, int, int, int] | None, scheme: RegionScheme
+) -> np.ndarray:
+    """Make the generated crop of what was drawn; what was not is the source's, and never shows."""
+    assert shot.crop is not None
+    assert shot.labels is not None
+    assert shot.spoken is not None
+    if box is not None:
+        whole = shot.crop.copy()
+        whole[box[0] : box[1], box[2] : box[3]] = image
+        return whole
+    return with_lashes(image, shot.crop, shot.labels, shot.spoken, scheme=scheme)
 
 
 def finish_labels(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from torch import Tensor, nn
 
 from segkit.weights import read_tensors
 from segkit.weights.converted import head_of
 from segkit.weights.fitting import misfits
+from segkit_models.layers.checkpointing import run_part
 from segkit_models.layers.residual_se import NormName, ResidualUnit, face_norm
 
 WIDTH = (64, 64, 128, 256, 512)
@@ -57,18 +59,22 @@ def make_stages(
     )
 
 
-def stage_maps(stem: nn.Module, stages: nn.ModuleList, image: Tensor) -> list[Tensor]:
+def stage_maps(
+    stem: nn.Module, stages: nn.ModuleList, image: Tensor, *, forget: bool = False
+) -> list[Tensor]:
     """Return the map at the end of each stage, at 1/2, 1/4, 1/8 and 1/16 of the size.
 
     Args:
         stem: see `make_stem`.
         stages: see `make_stages`.
         image: ``B 3 H W`` in [-1, 1].
+        forget: keep the maps between units alone, and make those inside again in the backward pass.
     """
-    x = stem(image)
+    x = run_part(stem, stem, image, forget=forget)
     maps = []
     for stage in stages:
-        x = stage(x)
+        for unit in cast(nn.Sequential, stage):
+            x = run_part(unit, unit, x, forget=forget)
         maps.append(x)
     return maps
 

@@ -20,7 +20,7 @@ def blur(x: Tensor, *, pad: tuple[int, int], gain: float = 1.0) -> Tensor:
     Returns:
         ``B C H' W'`` with ``H' = H + sum(pad) - 3``.
     """
-    channels = x.shape[1]
+    channels = int(x.shape[1])  # a constant where the graph is traced
     taps = torch.tensor(TAPS, dtype=x.dtype, device=x.device) * (gain**0.5 / sum(TAPS))
     if is_channels_last(x) and pad[0] == pad[1]:
         kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4)

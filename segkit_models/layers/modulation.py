@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit_models.layers.equalised import EqualisedLinear
+from segkit_models.layers.region_borders import by_borders
 from segkit_models.layers.region_forms import (
     by_boxes,
     by_loop,
@@ -22,7 +23,7 @@ from segkit_models.layers.region_forms import (
 )
 from segkit_models.layers.region_hybrid import by_hybrid, scaled_by_label, window_matrices
 
-REGION_CONVS = ("spatial", "exact", "hybrid", "taps", "bbox", "loop")
+REGION_CONVS = ("spatial", "exact", "hybrid", "taps", "borders", "bbox", "loop")
 """All but the first are one network in forms of different cost, see ``region_forms``."""
 
 
@@ -82,8 +83,9 @@ class RegionModulatedConv2d(nn.Module):
         region_conv: ``"spatial"`` scales by the style of the *input* pixel and runs one
             convolution. ``"loop"`` runs one convolution per region and keeps each region's own
             *output* pixels (E4S). They differ where the window of the kernel crosses a border, so
-            weights of one do not suit the other. ``"bbox"``, ``"taps"`` and ``"hybrid"`` give what
-            ``"loop"`` gives for less (`region_forms`), the last two for one-hot masks only;
+            weights of one do not suit the other. ``"bbox"``, ``"taps"``, ``"borders"`` and
+            ``"hybrid"`` give what ``"loop"`` gives for less (`region_forms`), the last three for
+            one-hot masks only;
             ``"exact"`` takes the hybrid for one-hot masks and bbox for soft ones.
 
     Source:
@@ -215,6 +217,9 @@ class RegionModulatedConv2d(nn.Module):
             maps = (mask_in.argmax(1), mask_out.argmax(1)) if labels is None else labels
             matrices = self._window_matrices()
             return by_hybrid(x, weight, matrices, modulation, demodulation, *maps, up=self.up)
+        if form == "borders":
+            masks = (mask_in, mask_out)
+            return by_borders(x, weight, modulation, demodulation, *masks, up=self.up)
         run = {"taps": by_taps, "bbox": by_boxes, "loop": by_loop}[form]
         return run(x, weight, modulation, demodulation, mask_out, up=self.up)
 

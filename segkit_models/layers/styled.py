@@ -63,9 +63,16 @@ class StyledConv(nn.Module):
         *,
         random_noise: bool,
         labels: tuple[Tensor, Tensor] | None = None,
+        box: tuple[int, int, int, int] | None = None,
     ) -> Tensor:
-        """Return ``B out_channels size size``; the arguments are those of the convolution."""
+        """Return ``B out_channels size size``.
+
+        The arguments are those of the convolution; ``box`` says which rows and columns of the
+        whole map (top, bottom, left, right) the result is, where it is a part.
+        """
         noise = self.noise
+        if box is not None:
+            noise = noise[..., box[0] : box[1], box[2] : box[3]]
         if random_noise:
             noise = torch.randn(len(x), *noise.shape[1:], dtype=x.dtype, device=x.device)
         # Channels last, as the feature map is.

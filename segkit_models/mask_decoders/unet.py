@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from segkit.contracts import check_shape
 from segkit.registry import MASK_DECODERS
+from segkit_models.layers.checkpointing import run_part
 from segkit_models.layers.convolution import ConvBlock, NormName, UpBlock, scale_width
 from segkit_models.layers.skip_ladder import (
     DECODER_WIDTHS,
@@ -54,12 +55,17 @@ class UNetMaskDecoder(nn.Module):
         norm: ``"batch"`` or ``"group"``. Group norm keeps what all frames have in common, and the
             speech drowns in it: before training, another sound moves the logits a quarter as far
             as with batch norm, and small decoders never begin to listen.
+        checkpoint_activations: in training keep the maps between the blocks alone, and make those
+            inside again in the backward pass: up to a third more work, gradients equal.
 
     Raises:
         ValueError: a size that is no power of two from 32, or an unknown variant.
 
     Source: section 3.2; Prajwal et al. 2020 (Wav2Lip).
     """
+
+    # Changes no result: bundles leave this argument out.
+    only_training = ("checkpoint_activations",)
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class UNetMaskDecoder(nn.Module):
         variant: Literal["A", "B"] = "B",
         width: float = 1.0,
         norm: NormName = "batch",
+        checkpoint_activations: bool = False,
     ) -> None:
         super().__init__()
         if size < 32 or size & (size - 1):
@@ -79,6 +86,7 @@ class UNetMaskDecoder(nn.Module):
         self.num_regions = num_regions
         self.size = size
         self.audio_dim = audio_dim
+        self.checkpoint_activations = checkpoint_activations
 
         num_halvings = int(math.log2(size // _BOTTLENECK))
         base = scale_width(16, width)
@@ -138,11 +146,10 @@ class UNetMaskDecoder(nn.Module):
         pattern = f"B R={self.num_regions} H={side} W={side}"
         check_shape(pose, pattern, name="pose")
         check_shape(reference, pattern, name="reference")
-        x = torch.cat([pose, reference], dim=1)
-        features = []
-        for block in self.mask_encoder_blocks:
-            x = block(x)
-            features.append(x)
+        first, *others = self.mask_encoder_blocks
+        features = [self._run(first, pose, reference)]
+        for block in others:
+            features.append(self._run(block, features[-1]))
         return features
 
     def prepare(self, pose: Tensor, reference: Tensor) -> PreparedMasks:
@@ -186,10 +193,19 @@ class UNetMaskDecoder(nn.Module):
     def decode(self, features: list[Tensor], audio: Tensor) -> Tensor:
         """Grow the logits ``B R H W`` from speech ``B D`` and the maps of `encode`."""
         check_shape(audio, f"B D={self.audio_dim}", name="audio")
-        x = audio[:, :, None, None]
-        for block, skip in zip(self.mask_decoder_blocks, reversed(features), strict=True):
-            x = torch.cat([block(x), skip], dim=1)
-        return self.output_block(x)
+        x = self._run(self.mask_decoder_blocks[0], audio[:, :, None, None])
+        for block, skip in zip(self._joining_blocks(), reversed(features), strict=True):
+            x = self._run(block, x, skip)
+        return x
+
+    def _run(self, block: nn.Module, *maps: Tensor) -> Tensor:
+        """Run a block on joined maps, of which no joined copy is kept where maps are forgotten."""
+        return run_part(
+            block,
+            lambda *maps: block(maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)),
+            *maps,
+            forget=self.checkpoint_activations and self.training,
+        )
 
 
 def _first_convolution(block: nn.Sequential) -> nn.Conv2d | nn.ConvTranspose2d:

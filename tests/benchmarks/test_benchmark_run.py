@@ -42,15 +42,29 @@ def test_a_contestant_that_draws_something_else_is_found_out(monkeypatch):
 
 def test_a_quick_run_prints_every_group_and_writes_the_numbers(tmp_path, capsys):
     out, threads = tmp_path / "numbers.json", torch.get_num_threads()
-    run.main(quick=True, only="", rounds=1, out=out)
+    run.main(quick=True, only="", rounds=1, peer=None, out=out)
     torch.set_num_threads(threads)
     printed = capsys.readouterr().out
     numbers = json.loads(out.read_text())
     rows = numbers["rows"]
-    assert {row["group"].split()[0] for row in rows} == {"generator", "pooling", "mask"}
+    groups = {row["group"].split()[0] for row in rows}
+    assert groups == {"generator", "plain", "pooling", "mask", "AV-HuBERT,", "frame"}
     assert all(row["ratio"] == 1 for row in rows if row["name"].endswith("(E4S)"))
     assert all(row["error"] <= 1e-5 for row in rows if row["error"] is not None)
     saved = {row["name"]: row["saved_mb"] for row in rows if row["saved_mb"]}
     assert saved["loop over regions (E4S)"] > 4 * saved["exact hybrid"]
     assert len(numbers["peak"]) == 2
-    assert printed.count("\n|") == len(rows) + 1
+    beside = {(row["group"].split()[0], row["name"]): row["beside"] for row in rows}
+    names = [name for group, name in beside if group == "frame"]
+    for name in names:
+        assert set(beside["frame", name]) == {
+            "parse, encode, loop (E4S)", "Wav2Lip 96", "Wav2Lip 96 + restoration",
+            "plain StyleGAN2, public form",
+        }  # fmt: skip
+        # One round: what is twice as fast as the first is twice as fast as it beside any other.
+        for yardstick, ratio in beside["frame", name].items():
+            first = "parse, encode, loop (E4S)"
+            expected = beside["frame", name][first] / beside["frame", yardstick][first]
+            assert ratio == pytest.approx(expected)
+    in_words = [row for row in rows if len(row["beside"]) > 1]
+    assert printed.count("\n|") == len(rows) + 1 + len(in_words) + 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner
 
 
@@ -18,32 +17,6 @@ def command_line(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     runner = CliRunner()
     return lambda *words: runner.invoke(app, [str(word) for word in words])
-
-
-@pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory):
-    """A bundle of random weights at 32 px."""
-    from segkit.talk.bundle import new_bundle, save_bundle
-
-    torch.manual_seed(0)
-    bundle = new_bundle(
-        {
-            "audio_encoder": {"type": "MelCNN", "out_dim": 8, "widths": [4, 4, 8, 8, 8]},
-            "mask_decoder": {"type": "UNetMaskDecoder", "size": 32, "audio_dim": 8, "width": 0.125},
-            "region_encoder": {
-                "type": "FPNRegionEncoder", "num_layers": 8, "style_dim": 8, "input_size": 32,
-                "width": [4, 4, 8, 8, 8], "units": [1, 1, 1, 1], "fpn_dim": 8, "norm": "group",
-            },
-            "generator": {
-                "type": "RegionStyleGAN2", "size": 32, "style_dim": 8, "channels": [8, 8, 8, 8],
-                "num_masked_layers": 17,
-            },
-        },
-        size=32,
-    )  # fmt: skip
-    path = tmp_path_factory.mktemp("bundle") / "tiny.safetensors"
-    save_bundle(path, bundle)
-    return path
 
 
 @pytest.fixture(scope="session")

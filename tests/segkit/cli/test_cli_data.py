@@ -156,14 +156,14 @@ def test_pack_says_what_it_wrote(command_line, tmp_path):
     refused(command_line("pack", root, "--out", root, "--force"), "no folder of shards")
 
 
-def test_fit_refuses(command_line, tmp_path, tiny_bundle):
+def test_fit_refuses(command_line, tmp_path, smallest_bundle):
     out = tmp_path / "me.safetensors"
     refused(command_line("fit", tmp_path / "absent.mp4", "--out", out), "CLIP", "does not exist")
     film = tmp_path / "film.mp4"
     film.write_text("Dear reader, this is no film. " * 20)
-    refused(command_line("fit", film, "--out", out, "--model", tiny_bundle), film)
+    refused(command_line("fit", film, "--out", out, "--model", smallest_bundle), film)
     out.write_bytes(b"dear to me")
-    refused(command_line("fit", film, "--out", out, "--model", tiny_bundle), "--force")
+    refused(command_line("fit", film, "--out", out, "--model", smallest_bundle), "--force")
     assert out.read_bytes() == b"dear to me"
 
 

@@ -20,7 +20,7 @@ def test_demo_says_first_when_the_model_is_not_there(command_line, tmp_path, mon
     assert not (tmp_path / "demo").exists()
 
 
-def test_demo_makes_three_videos_and_a_sheet(command_line, tmp_path, monkeypatch, tiny_bundle):
+def test_demo_makes_three_videos_and_a_sheet(command_line, tmp_path, monkeypatch, smallest_bundle):
     pytest.importorskip("espeakng_loader")
     calls = []
 
@@ -33,7 +33,7 @@ def test_demo_makes_three_videos_and_a_sheet(command_line, tmp_path, monkeypatch
                 video.write(np.full((64, 64, 3), 60 * len(calls), np.uint8))
 
     monkeypatch.setattr("segkit.cli.demo._SIZE", 64)
-    monkeypatch.setattr("segkit.talk.bundle.builtin_bundle_path", lambda: tiny_bundle)
+    monkeypatch.setattr("segkit.talk.bundle.builtin_bundle_path", lambda: smallest_bundle)
     monkeypatch.setattr("segkit.talk.pipeline.talk", talk)
     out = tmp_path / "demo"
     result = command_line("demo", "--out", out)

@@ -8,7 +8,7 @@ from PIL import Image
 
 
 @pytest.fixture
-def talk(command_line, tiny_bundle, portrait, voice, tmp_path):
+def talk(command_line, smallest_bundle, portrait, voice, tmp_path):
     """Call `segkit talk` with a good line, changed by keywords (None leaves an option out)."""
 
     def call(*more, **changed):
@@ -16,7 +16,7 @@ def talk(command_line, tiny_bundle, portrait, voice, tmp_path):
             "image": portrait,
             "audio": voice,
             "out": tmp_path / "out.mp4",
-            "model": tiny_bundle,
+            "model": smallest_bundle,
         } | changed
         words = [
             word

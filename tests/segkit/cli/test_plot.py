@@ -58,9 +58,9 @@ def test_plot_stands_among_the_commands(command_line):
     assert {"styles", "masks", "flow"} <= set(words)
 
 
-def test_styles_writes_a_picture_and_its_numbers(command_line, folder, tiny_bundle, tmp_path):
+def test_styles_writes_a_picture_and_its_numbers(command_line, folder, smallest_bundle, tmp_path):
     out, record = tmp_path / "styles.png", tmp_path / "styles.json"
-    words = ["plot", "styles", "--data", folder, "--model", tiny_bundle, "--out", out]
+    words = ["plot", "styles", "--data", folder, "--model", smallest_bundle, "--out", out]
     words += ["--frames", 3, "--layers", "1-2,5", "--seed", 7]
     result = command_line(*words)
     assert result.exit_code == 0, result.output
@@ -87,14 +87,14 @@ def test_styles_writes_a_picture_and_its_numbers(command_line, folder, tiny_bund
     assert json.loads(record.read_text()) == written
 
 
-def test_styles_refuses_what_says_nothing(command_line, folder, tiny_bundle, tmp_path):
+def test_styles_refuses_what_says_nothing(command_line, folder, smallest_bundle, tmp_path):
     words = [
         "plot",
         "styles",
         "--data",
         folder,
         "--model",
-        tiny_bundle,
+        smallest_bundle,
         "--out",
         tmp_path / "a.png",
     ]
@@ -114,9 +114,11 @@ def test_a_missing_library_is_one_sentence(command_line, folder, tmp_path, monke
     assert result.stderr == "error: plots need scikit-learn: pip install 'segkit[plot]'\n"
 
 
-def test_masks_writes_a_picture_and_tells_the_overlaps(command_line, folder, tiny_bundle, tmp_path):
+def test_masks_writes_a_picture_and_tells_the_overlaps(
+    command_line, folder, smallest_bundle, tmp_path
+):
     out = tmp_path / "masks.png"
-    words = ["plot", "masks", "--data", folder, "--model", tiny_bundle, "--out", out]
+    words = ["plot", "masks", "--data", folder, "--model", smallest_bundle, "--out", out]
     result = command_line(*words, "--frames", 4, "--clip", "clip_1")
     assert result.exit_code == 0, result.output
     assert "clip_1, 4 frames" in result.stdout
@@ -127,18 +129,20 @@ def test_masks_writes_a_picture_and_tells_the_overlaps(command_line, folder, tin
     assert command_line(*words, "--force", "--split", "train").stdout.count("IoU of lips") == 1
 
 
-def test_masks_refuses(command_line, folder, tiny_bundle, tmp_path):
-    words = ["plot", "masks", "--model", tiny_bundle, "--out", tmp_path / "a.png"]
+def test_masks_refuses(command_line, folder, smallest_bundle, tmp_path):
+    words = ["plot", "masks", "--model", smallest_bundle, "--out", tmp_path / "a.png"]
     refused(command_line(*words), "--data or --video")
     refused(command_line(*words, "--video", tmp_path / "absent.mp4"), "--video", "does not exist")
     refused(command_line(*words, "--data", folder, "--clip", "x"), "no clip 'x'", "clip_0, clip_1")
     assert not list(tmp_path.iterdir())
 
 
-def test_flow_draws_a_photograph_and_a_voice(command_line, tiny_bundle, portrait, voice, tmp_path):
+def test_flow_draws_a_photograph_and_a_voice(
+    command_line, smallest_bundle, portrait, voice, tmp_path
+):
     out = tmp_path / "flow.svg"
     words = ["plot", "flow", "--image", portrait, "--audio", voice, "--out", out]
-    words += ["--model", tiny_bundle]
+    words += ["--model", smallest_bundle]
     result = command_line(*words, "--swap", f"hair={portrait}")
     assert result.exit_code == 0, result.output
     text = out.read_text()

@@ -6,12 +6,12 @@ import pytest
 
 
 @pytest.fixture
-def talk(command_line, tiny_bundle, portrait, voice, tmp_path, monkeypatch):
+def talk(command_line, smallest_bundle, portrait, voice, tmp_path, monkeypatch):
     """Call `segkit talk`; its settings lie in the test's own folder."""
     monkeypatch.setenv("SEGKIT_CONFIG", str(tmp_path / "config"))
 
     def call(*more, out=tmp_path / "out.mp4"):
-        words = ["--image", portrait, "--audio", voice, "--out", out, "--model", tiny_bundle]
+        words = ["--image", portrait, "--audio", voice, "--out", out, "--model", smallest_bundle]
         return command_line("talk", *words, *more)
 
     return call

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from skimage import data
 
 from segkit.faces import (
     FaceChoice,
@@ -18,16 +17,6 @@ from segkit.faces import (
     face_choice,
     track_face,
 )
-
-
-@pytest.fixture(scope="module")
-def photo():
-    return np.ascontiguousarray(data.astronaut()[0:300, 70:370])
-
-
-@pytest.fixture(scope="module")
-def models():
-    return {"detector": FaceDetector(), "mesh": FaceMesh()}
 
 
 def saved(path, picture):
@@ -58,54 +47,54 @@ def test_choices_compare_as_plain_data(tmp_path):
     assert FaceChoice(picture=tmp_path / "a.png").plain() == str(tmp_path / "a.png")
 
 
-def test_a_point_outside_lists_the_faces(photo, models):
+def test_a_point_outside_lists_the_faces(photo, face_models):
     with pytest.raises(ValueError, match=r"inside the 300x300 frame, got 400,10; .*\(?left, top"):
-        track_face([photo], face=FaceChoice(point=(400, 10)), **models)
+        track_face([photo], face=FaceChoice(point=(400, 10)), **face_models)
 
 
-def test_a_point_finds_a_small_face_that_the_whole_picture_hides(photo, models):
+def test_a_point_finds_a_small_face_that_the_whole_picture_hides(photo, face_models):
     import cv2
 
     frame = np.full((900, 1400, 3), 110, np.uint8)
     frame[:, :900] = cv2.resize(photo, (900, 900), interpolation=cv2.INTER_CUBIC)
     frame[560:660, 1150:1250] = cv2.resize(photo[20:220, 60:260], (100, 100))
-    assert len(models["detector"].detect(frame)) == 1
-    track = track_face([frame], face=FaceChoice(point=(1200, 600)), **models)
+    assert len(face_models["detector"].detect(frame)) == 1
+    track = track_face([frame], face=FaceChoice(point=(1200, 600)), **face_models)
     assert track.landmarks[..., 0].min() > 1100
 
 
-def test_two_copies_are_too_alike_to_tell(tmp_path, photo, models):
+def test_two_copies_are_too_alike_to_tell(tmp_path, photo, face_models):
     pair = np.concatenate([photo, photo], 1)
     choice = FaceChoice(picture=saved(tmp_path / "a.png", photo))
     with pytest.raises(
         SeveralFacesError, match=r"two faces look as much like .*0: 1\.00, 1: 1\.00"
     ):
-        track_face([pair], face=choice, **models)
+        track_face([pair], face=choice, **face_models)
 
 
-def test_a_stranger_is_not_taken_and_the_person_is_waited_for(tmp_path, photo, models):
+def test_a_stranger_is_not_taken_and_the_person_is_waited_for(tmp_path, photo, face_models):
     stranger = np.ascontiguousarray(255 - photo[:, ::-1, ::-1])
     stranger = (stranger // 3 + photo[:, ::-1] // 2).astype(np.uint8)
     choice = FaceChoice(picture=saved(tmp_path / "a.png", photo))
     with pytest.raises(NoFaceError, match=r"none like that of .*a\.png: likeness 0\.\d+ at best"):
-        track_face([stranger] * 2, face=choice, **models)
-    track = track_face([stranger] * 3 + [photo] * 3, face=choice, **models)
+        track_face([stranger] * 2, face=choice, **face_models)
+    track = track_face([stranger] * 3 + [photo] * 3, face=choice, **face_models)
     assert track.gaps() == [(0, 3)]
 
 
-def test_a_picture_must_show_one_face(tmp_path, photo, models):
+def test_a_picture_must_show_one_face(tmp_path, photo, face_models):
     nobody = FaceChoice(picture=saved(tmp_path / "a.png", np.zeros_like(photo)))
     with pytest.raises(NoFaceError, match=r"a\.png: no face in it"):
-        track_face([photo], face=nobody, **models)
+        track_face([photo], face=nobody, **face_models)
     two = FaceChoice(picture=saved(tmp_path / "b.png", np.concatenate([photo, photo], 1)))
     with pytest.raises(SeveralFacesError, match=r"b\.png: 2 faces in it"):
-        track_face([photo], face=two, **models)
+        track_face([photo], face=two, **face_models)
 
 
-def test_likenesses_follow_their_formulas(photo, models):
+def test_likenesses_follow_their_formulas(photo, face_models):
     from segkit.faces.fitting import fitted_faces
 
-    ((_, points),) = fitted_faces(models["mesh"], photo, models["detector"].detect(photo))
+    ((_, points),) = fitted_faces(face_models["mesh"], photo, face_models["detector"].detect(photo))
     thumbnails = ThumbnailLikeness()
     look = thumbnails.describe(photo, points)
     darker = thumbnails.describe((photo // 2).astype(np.uint8), points)

@@ -5,11 +5,8 @@ import pickle
 import cv2
 import numpy as np
 import pytest
-from skimage import data
 
 from segkit.faces import (
-    FaceDetector,
-    FaceMesh,
     NoFaceError,
     SeveralFacesError,
     closed_mouth_score,
@@ -21,20 +18,9 @@ from segkit.faces.topology import FACE_OVAL, INNER_LIP, MOUTH, OUTER_LIP, eye_ce
 
 
 @pytest.fixture(scope="module")
-def photo():
-    """The astronaut's head and shoulders, 300 pixels."""
-    return np.ascontiguousarray(data.astronaut()[0:300, 70:370])
-
-
-@pytest.fixture(scope="module")
-def models():
-    return {"detector": FaceDetector(), "mesh": FaceMesh()}
-
-
-@pytest.fixture(scope="module")
-def landmarks(photo, models):
-    (face,) = models["detector"].detect(photo)
-    points, presence = models["mesh"](photo, face)
+def landmarks(photo, face_models):
+    (face,) = face_models["detector"].detect(photo)
+    points, presence = face_models["mesh"](photo, face)
     assert presence > 0.9
     return points
 
@@ -52,19 +38,19 @@ def test_landmarks_lie_on_the_features(landmarks):
     np.testing.assert_allclose(mouth_centre(landmarks), [156, 144], atol=8)
 
 
-def test_mesh_refined_on_its_own_result_stays(photo, models, landmarks):
-    again, presence = models["mesh"](photo, landmarks)
+def test_mesh_refined_on_its_own_result_stays(photo, face_models, landmarks):
+    again, presence = face_models["mesh"](photo, landmarks)
     assert presence > 0.9
     assert np.abs(again - landmarks).mean() < 0.05 * eye_distance(landmarks)
 
 
-def test_mesh_follows_rotation_and_size(photo, models, landmarks):
+def test_mesh_follows_rotation_and_size(photo, face_models, landmarks):
     matrix = cv2.getRotationMatrix2D((150, 120), 25, 2.0)
     matrix[:, 2] += 150
     turned = cv2.warpAffine(photo, matrix, (600, 600), borderMode=cv2.BORDER_REPLICATE)
-    (face,) = models["detector"].detect(turned)
-    points, _ = models["mesh"](turned, face)
-    points, _ = models["mesh"](turned, points)
+    (face,) = face_models["detector"].detect(turned)
+    points, _ = face_models["mesh"](turned, face)
+    points, _ = face_models["mesh"](turned, points)
     expected = landmarks @ matrix[:, :2].T + matrix[:, 2]
     assert np.abs(points - expected).mean() < 0.06 * eye_distance(expected)
 
@@ -85,30 +71,30 @@ def test_closed_mouth_score_grows_with_the_gap(landmarks):
     assert scores[0] < scores[1] < scores[2]
 
 
-def test_a_small_face_is_found_in_tiles(photo, models):
+def test_a_small_face_is_found_in_tiles(photo, face_models):
     frame = np.full((1200, 700, 3), 120, np.uint8)
     frame[300:450, 260:410] = cv2.resize(photo, (150, 150), interpolation=cv2.INTER_AREA)
-    assert models["detector"].detect(frame, search_tiles=False) == []
-    (face,) = models["detector"].detect(frame)
+    assert face_models["detector"].detect(frame, search_tiles=False) == []
+    (face,) = face_models["detector"].detect(frame)
     # The whole photo's face, at half size and in its new place.
     assert np.linalg.norm(face.centre - [260 + 77, 300 + 60]) < 15
 
 
-def test_a_face_that_overfills_the_picture_is_found(photo, models):
+def test_a_face_that_overfills_the_picture_is_found(photo, face_models):
     close = cv2.resize(photo[60:175, 100:215], (400, 400), interpolation=cv2.INTER_CUBIC)
-    assert len(models["detector"].detect(close)) == 1
+    assert len(face_models["detector"].detect(close)) == 1
 
 
-def test_faces_come_from_left_to_right(photo, models):
+def test_faces_come_from_left_to_right(photo, face_models):
     pair = np.concatenate([photo, photo[:, ::-1]], 1)
-    faces = models["detector"].detect(pair)
+    faces = face_models["detector"].detect(pair)
     assert len(faces) == 2
     assert faces[0].centre[0] < 300 < faces[1].centre[0]
 
 
-def test_tracking_follows_a_moving_face(photo, models, landmarks):
+def test_tracking_follows_a_moving_face(photo, face_models, landmarks):
     shifts = np.round(30 * np.sin(np.arange(12) / 3)).astype(int)
-    track = track_face((shifted(photo, x) for x in shifts), **models)
+    track = track_face((shifted(photo, x) for x in shifts), **face_models)
     assert track.valid.all()
     assert track.detected.all()
     assert track.image_size == (300, 300)
@@ -117,74 +103,74 @@ def test_tracking_follows_a_moving_face(photo, models, landmarks):
     np.testing.assert_allclose(middle[:, 1], 0, atol=2.5)
 
 
-def test_short_gaps_are_bridged_and_long_ones_reported(photo, models):
+def test_short_gaps_are_bridged_and_long_ones_reported(photo, face_models):
     blurred = cv2.GaussianBlur(photo, (0, 0), 16)
     short = [shifted(photo, 0)] * 3 + [blurred] * 3 + [shifted(photo, 16)] * 3
-    track = track_face(short, fps=10, **models)
+    track = track_face(short, fps=10, **face_models)
     assert track.detected.tolist() == [True] * 3 + [False] * 3 + [True] * 3
     assert track.valid.all()
     assert track.gaps() == []
     steps = np.diff(track.landmarks[2:7].mean(1)[:, 0])
     np.testing.assert_allclose(steps, steps.mean(), rtol=1e-3)
-    track = track_face(short, fps=4, **models)
+    track = track_face(short, fps=4, **face_models)
     assert track.gaps() == [(3, 6)]
     assert np.isnan(track.landmarks[3:6]).all()
 
 
-def test_a_cut_to_another_place_is_not_bridged(photo, models):
+def test_a_cut_to_another_place_is_not_bridged(photo, face_models):
     wide = np.full((300, 900, 3), 90, np.uint8)
     left, right = wide.copy(), wide.copy()
     left[:, :300], right[:, 600:] = photo, photo
-    track = track_face([left, left, wide, right, right], **models)
+    track = track_face([left, left, wide, right, right], **face_models)
     assert track.valid.tolist() == [True, True, False, True, True]
 
 
-def test_several_faces_need_a_choice(photo, models):
+def test_several_faces_need_a_choice(photo, face_models):
     pair = np.concatenate([photo, photo[:, ::-1]], 1)
     with pytest.raises(SeveralFacesError, match=r"--face 0\.\.1, left to right"):
-        track_face([pair], **models)
+        track_face([pair], **face_models)
     for face, low, high in ((0, 0, 300), (1, 300, 600)):
-        track = track_face([pair] * 2, face=face, **models)
+        track = track_face([pair] * 2, face=face, **face_models)
         assert low < track.landmarks[:, :, 0].min() < track.landmarks[:, :, 0].max() < high
     with pytest.raises(ValueError, match=r"face: expected 0\.\.1, got 2"):
-        track_face([pair], face=2, **models)
+        track_face([pair], face=2, **face_models)
 
 
-def test_a_small_bystander_is_no_rival(photo, models):
+def test_a_small_bystander_is_no_rival(photo, face_models):
     small = cv2.resize(photo, (150, 150), interpolation=cv2.INTER_AREA)
     frame = np.concatenate([photo, np.full((300, 150, 3), 90, np.uint8)], 1)
     frame[100:250, 300:] = small
-    assert len(models["detector"].detect(frame)) == 2
-    track = track_face([frame], **models)
+    assert len(face_models["detector"].detect(frame)) == 2
+    track = track_face([frame], **face_models)
     assert track.landmarks[0, :, 0].max() < 300
 
 
-def test_the_chosen_face_is_kept_when_it_hides(photo, models):
+def test_the_chosen_face_is_kept_when_it_hides(photo, face_models):
     mirrored = cv2.cvtColor(255 - photo[:, ::-1], cv2.COLOR_RGB2GRAY)
     other = np.ascontiguousarray(photo[:, ::-1] // 2 + mirrored[..., None] // 4)
     both = np.concatenate([photo, other], 1)
     alone = both.copy()
     alone[:, :300] = 90
-    track = track_face([both] * 3 + [alone] * 8 + [both] * 2, face=0, fps=4, **models)
+    track = track_face([both] * 3 + [alone] * 8 + [both] * 2, face=0, fps=4, **face_models)
     assert np.nanmax(track.landmarks[:, :, 0]) < 300
     assert track.valid[-1]
 
 
-def test_no_face_tells_where_it_was_looked_for(models):
+def test_no_face_tells_where_it_was_looked_for(face_models):
     noise = np.random.default_rng(0).integers(0, 256, (200, 320, 3), dtype=np.uint8)
     with pytest.raises(NoFaceError, match=r"no face in 2 frames; looked at the whole 320x200"):
-        track_face([noise] * 2, **models)
+        track_face([noise] * 2, **face_models)
 
 
-def test_empty_or_uneven_streams_are_refused(photo, models):
+def test_empty_or_uneven_streams_are_refused(photo, face_models):
     with pytest.raises(ValueError, match="at least one frame, got none"):
-        track_face([], **models)
+        track_face([], **face_models)
     with pytest.raises(ValueError, match=r"expected all of size \(300, 300\), got \(200, 300\)"):
-        track_face([photo, photo[:200]], **models)
+        track_face([photo, photo[:200]], **face_models)
     with pytest.raises(ValueError, match="expected uint8"):
-        track_face([photo / 255.0], **models)
+        track_face([photo / 255.0], **face_models)
     with pytest.raises(ValueError, match=r"landmarks: expected finite \(468, 2\)"):
-        models["mesh"](photo, np.full((468, 2), np.nan))
+        face_models["mesh"](photo, np.full((468, 2), np.nan))
 
 
 def test_models_are_lazy_picklable_and_checked(tmp_path, monkeypatch, photo):

@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import pytest
-import torch
 
 fastapi = pytest.importorskip("fastapi", reason="needs the extra `web`")
 
@@ -40,32 +39,9 @@ def voice_wav():
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory):
-    """A folder with a bundle of random weights at 32 px."""
-    from segkit.talk.bundle import new_bundle, save_bundle
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        bundle = new_bundle(
-            {
-                "audio_encoder": {"type": "MelCNN", "out_dim": 8, "widths": [4, 4, 8, 8, 8]},
-                "mask_decoder": {
-                    "type": "UNetMaskDecoder", "size": 32, "audio_dim": 8, "width": 0.125,
-                },
-                "region_encoder": {
-                    "type": "FPNRegionEncoder", "num_layers": 8, "style_dim": 8, "input_size": 32,
-                    "width": [4, 4, 8, 8, 8], "units": [1, 1, 1, 1], "fpn_dim": 8, "norm": "group",
-                },
-                "generator": {
-                    "type": "RegionStyleGAN2", "size": 32, "style_dim": 8, "channels": [8, 8, 8, 8],
-                    "num_masked_layers": 17,
-                },
-            },
-            size=32,
-        )  # fmt: skip
-    folder = tmp_path_factory.mktemp("models")
-    save_bundle(folder / "tiny.safetensors", bundle)
-    return folder
+def models(smallest_bundle):
+    """A folder with a bundle of random weights."""
+    return smallest_bundle.parent
 
 
 @pytest.fixture

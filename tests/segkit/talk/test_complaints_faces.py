@@ -6,7 +6,6 @@ Numbers are those of docs/complaints.md.
 import cv2
 import numpy as np
 import pytest
-from skimage import data
 
 from segkit.faces import (
     FaceChoice,
@@ -27,19 +26,8 @@ from segkit.video import VideoReader
 
 
 @pytest.fixture(scope="module")
-def photo():
-    """The astronaut's head and shoulders, 300 pixels."""
-    return np.ascontiguousarray(data.astronaut()[0:300, 70:370])
-
-
-@pytest.fixture(scope="module")
-def models():
-    return {"detector": FaceDetector(), "mesh": FaceMesh()}
-
-
-@pytest.fixture(scope="module")
-def landmarks(photo, models):
-    ((_, points),) = fitted_faces(models["mesh"], photo, models["detector"].detect(photo))
+def landmarks(photo, face_models):
+    ((_, points),) = fitted_faces(face_models["mesh"], photo, face_models["detector"].detect(photo))
     return points
 
 
@@ -90,11 +78,11 @@ def test_complaint_1_missed_frames_neither_end_the_job_nor_lose_a_frame(tmp_path
     assert np.abs(made - source)[faces, :60].mean() < 3
 
 
-def test_complaint_1_a_blurred_frame_is_bridged_and_a_covered_one_is_not(photo, models):
+def test_complaint_1_a_blurred_frame_is_bridged_and_a_covered_one_is_not(photo, face_models):
     blurred, covered = cv2.GaussianBlur(photo, (0, 0), 16), photo.copy()
     covered[40:200, 60:250] = np.random.default_rng(0).integers(0, 255, (160, 190, 3))
     film = [photo] * 4 + [blurred] * 3 + [photo] * 4 + [covered] * 3 + [photo] * 4
-    track = track_face(film, **models)
+    track = track_face(film, **face_models)
     assert np.flatnonzero(~track.detected).tolist() == [4, 5, 6, 11, 12, 13]
     assert track.gaps() == [(11, 14)]
 
@@ -122,14 +110,14 @@ def test_complaint_3_no_box_shows_and_what_is_not_the_mouth_stays(photo, landmar
     assert not opaque[: 36 + side // 2].any(), "the upper half is the source's, bit for bit"
 
 
-def test_complaint_5_the_crop_trembles_far_less_than_frame_by_frame(photo, landmarks, models):
+def test_complaint_5_the_crop_trembles_far_less_than_frame_by_frame(photo, landmarks, face_models):
     generator = np.random.default_rng(0)
     places = 4 * np.sin(np.arange(50) / 8)
     film = [
         np.clip(shifted(photo, x) + generator.normal(0, 12, photo.shape), 0, 255).astype(np.uint8)
         for x in places
     ]
-    track = track_face(film, **models)
+    track = track_face(film, **face_models)
     steady, raw = crop_transforms(track, 128), frame_by_frame(track.landmarks, 128)
     assert jitter(raw, 128) > 4 * jitter(steady, 128)
     # It still follows the head: steadiness by standing still would be none.
@@ -146,12 +134,12 @@ def test_complaint_5_real_films_tremble_less(shared):
     assert jitter(raw, 256) > 2 * jitter(steady, 256)
 
 
-def test_complaint_6_smoothing_follows_a_quick_head_and_stops_at_cuts(photo, models):
+def test_complaint_6_smoothing_follows_a_quick_head_and_stops_at_cuts(photo, face_models):
     # The mean of the next five boxes, which is common, runs two frames ahead: a dislocated mouth.
     quick = [0] * 6 + [8, 18, 30, 42, 52, 60] + [60] * 6
     wide = cv2.copyMakeBorder(photo, 0, 0, 100, 100, cv2.BORDER_REPLICATE)
     film = [shifted(wide, x - 30) for x in quick] + [shifted(wide, -60)] * 6
-    track = track_face(film, **models)
+    track = track_face(film, **face_models)
     steady, raw = crop_transforms(track, 128), frame_by_frame(track.landmarks, 128)
     mouth = track.landmarks[:, [61, 291]].mean(1)
     off = [
@@ -166,22 +154,26 @@ def test_complaint_6_smoothing_follows_a_quick_head_and_stops_at_cuts(photo, mod
     assert max(off[17:19]) < 0.01 * 128 < averaged[17] / 10
 
 
-def test_complaint_10_a_face_is_chosen_by_number_point_or_picture(tmp_path, photo, other, models):
+def test_complaint_10_a_face_is_chosen_by_number_point_or_picture(
+    tmp_path, photo, other, face_models
+):
     from PIL import Image
 
     pair = np.concatenate([other, photo], 1)
     with pytest.raises(SeveralFacesError, match=r"--point X,Y or --ref-image FILE \(left, top"):
-        track_face([pair], **models)
+        track_face([pair], **face_models)
     Image.fromarray(shifted(photo, 9, -4)).save(tmp_path / "anna.png")
     for choice in (
         FaceChoice(number=1), FaceChoice(point=(450, 120)), FaceChoice(point=(590, 290)),
         FaceChoice(picture=tmp_path / "anna.png"),
     ):  # fmt: skip
-        track = track_face([pair] * 2, face=choice, **models)
+        track = track_face([pair] * 2, face=choice, **face_models)
         assert track.landmarks[..., 0].min() > 300
 
 
-def test_complaint_10_the_chosen_face_stays_chosen_when_people_swap_places(photo, other, models):
+def test_complaint_10_the_chosen_face_stays_chosen_when_people_swap_places(
+    photo, other, face_models
+):
     def scene(number):
         way = np.clip((number - 6) / 18, 0, 1)
         frame = np.full((300, 640, 3), 90, np.uint8)
@@ -189,13 +181,13 @@ def test_complaint_10_the_chosen_face_stays_chosen_when_people_swap_places(photo
             frame[:, round(x) : round(x) + 300] = picture
         return frame
 
-    track = track_face((scene(number) for number in range(30)), face=0, **models)
+    track = track_face((scene(number) for number in range(30)), face=0, **face_models)
     middle = track.landmarks[[0, -1]].mean(1)[:, 0]
     np.testing.assert_allclose(middle[1] - middle[0], 320, atol=8)
 
 
-def test_complaint_10_another_person_after_a_cut_is_left_alone(photo, other, models):
-    track = track_face([photo] * 5 + [other] * 5 + [photo] * 5, **models)
+def test_complaint_10_another_person_after_a_cut_is_left_alone(photo, other, face_models):
+    track = track_face([photo] * 5 + [other] * 5 + [photo] * 5, **face_models)
     assert track.gaps() == [(5, 10)]
 
 
@@ -222,16 +214,16 @@ def test_runner_up_profile_faces_pass_through(landmarks):
 def test_runner_up_a_head_that_turns_away_passes_through(shared):
     with VideoReader(shared / "clips" / "square_844_25fps.mp4") as reader:
         frame = cv2.resize(next(iter(reader)).image, (512, 512), interpolation=cv2.INTER_AREA)
-    models = {"detector": FaceDetector(), "mesh": FaceMesh()}
-    ((_, points),) = fitted_faces(models["mesh"], frame, models["detector"].detect(frame))
+    face_models = {"detector": FaceDetector(), "mesh": FaceMesh()}
+    ((_, points),) = fitted_faces(face_models["mesh"], frame, face_models["detector"].detect(frame))
     degrees = np.concatenate([[0, 0], np.arange(0, 86, 5), [90, 90], np.arange(85, -1, -5)])
-    track = track_face((turned(frame, points, angle) for angle in degrees), **models)
+    track = track_face((turned(frame, points, angle) for angle in degrees), **face_models)
     assert track.valid[degrees <= 30].all()
     assert not track.valid[degrees >= 70].any()
 
 
-def test_runner_up_faces_cut_off_by_the_picture_pass_through(photo, models):
+def test_runner_up_faces_cut_off_by_the_picture_pass_through(photo, face_models):
     film = [shifted(photo, x) for x in (0, 0, 40, 80, 120, 160, 160, 120, 80, 40, 0, 0)]
-    track = track_face(film, **models)
+    track = track_face(film, **face_models)
     assert track.valid[[0, 1, -2, -1]].all()
     assert not track.valid[5:7].any()

@@ -11,8 +11,10 @@ from PIL import Image
 from segkit.audio import save_wav
 from segkit.edits import Background, BlinkSchedule, EditPlan, Swap
 from segkit.regions import SCHEME_12
+from segkit.talk.bundle import Bundle
 from segkit.talk.frame_labels import OUTSIDE, labels_in_frame, overlaid
 from segkit.talk.pipeline import talk
+from segkit.talk.speech import embed_speech
 from segkit.talk.still import Sitting, film_frames
 from segkit.video import VideoReader
 
@@ -79,3 +81,21 @@ def test_paint_lies_on_regions_and_not_on_the_background():
     assert (painted[0] == 100).all()
     for row, label in ((painted[1, 0], 1), (painted[1, 1], 6)):
         assert row == pytest.approx((100 + np.array(SCHEME_12.colours[label])) / 2, abs=1)
+
+
+def test_a_film_that_speaks_itself_keeps_the_delay_of_its_sound(tmp_path, film, tools, monkeypatch):
+    save_wav(tmp_path / "voice.wav", tools.voice(0.5))
+    monkeypatch.setattr(Bundle, "own_sound_delay_s", 0.08)
+    delays = []
+
+    def embedded(encoder, waveform, *, delay_s):
+        delays.append(delay_s)
+        return embed_speech(encoder, waveform, delay_s=delay_s)
+
+    monkeypatch.setattr("segkit.talk.still.embed_speech", embedded)
+    for voice in (None, tmp_path / "voice.wav"):
+        Sitting(
+            film, is_film=True, audio=voice, bundle=tools.make_tiny(),
+            parser=tools.FixedParser(), device=torch.device("cpu"), face_choice=0,
+        )  # fmt: skip
+    assert delays == [0.08, 0.0]

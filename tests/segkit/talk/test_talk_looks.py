@@ -37,7 +37,7 @@ def donor(region: str, value: float, span: Span, *, strength: float = 1.0) -> Do
 
 
 def looks(*donors: Donor, generator: nn.Module | None = None) -> Looks:
-    return Looks(generator or Prepared(), PERSON, timed=donors, scheme=SCHEME_12)
+    return Looks(generator or Prepared(), PERSON, donors=donors, scheme=SCHEME_12)
 
 
 def test_a_timed_swap_is_whole_in_its_span_and_gone_outside() -> None:

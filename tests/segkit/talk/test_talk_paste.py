@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segkit.regions import SCHEME_12
-from segkit.talk.paste import blend_alpha, keep_grain, lay_over, match_colours
+from segkit.talk.paste import blend_alpha, keep_grain, lay_over, match_colours, shown_box
 
 SIZE = 64
 SKIN, NECK = SCHEME_12.index("skin"), SCHEME_12.index("neck")
@@ -142,3 +142,34 @@ def test_what_is_laid_over_has_the_grain_of_the_source():
     assert opaque.sum() > 300
     found = result[..., :1].astype(float)[opaque]
     assert np.corrcoef(found, pores[opaque])[0, 1] > 0.3, "the generated picture has none"
+
+
+@given(
+    chin=st.integers(40, 70), other=st.integers(40, 70), shift=st.integers(-30, 30),
+    grain=st.booleans(), side=st.sampled_from([64, 128]),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_nothing_but_the_box_is_ever_seen(chin, other, shift, grain, side):
+    random = np.random.default_rng(chin)
+    source, spoken = (face(chin, shift), face(other, shift // 2))
+    source, spoken = (
+        np.kron(each, np.ones((side // SIZE,) * 2, np.uint8)) for each in (source, spoken)
+    )
+    frame = random.integers(0, 256, (side, side, 3), dtype=np.uint8)
+    drawn = random.integers(0, 256, (side, side, 3), dtype=np.uint8)
+    top, bottom, left, right = shown_box(source, spoken)
+    hidden = frame.copy()
+    hidden[top:bottom, left:right] = drawn[top:bottom, left:right]
+    results = [
+        lay_over(
+            frame, crop=frame, generated=generated, transform=np.eye(2, 3), grain=grain,
+            source_labels=source, spoken_labels=spoken,
+        )
+        for generated in (drawn, hidden)
+    ]  # fmt: skip
+    assert np.array_equal(*results)
+
+
+def test_a_usual_face_is_seen_in_less_than_half_of_the_crop():
+    top, bottom, left, right = shown_box(face(), face())
+    assert (bottom - top) * (right - left) < 0.5 * SIZE**2

@@ -110,12 +110,18 @@ def test_a_failure_keeps_finished_segments_for_the_same_talk_only(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "out.mp4"]
 
 
-def test_what_decides_the_frames_is_in_the_description(tmp_path, swaying, tools, portrait_path):
+def test_what_decides_the_frames_is_in_the_description(
+    tmp_path, swaying, tools, portrait_path, monkeypatch
+):
+    # The words are what counts here; no graph is made.
+    monkeypatch.setattr("segkit.talk.job.check_backend", lambda *a: None)
+    monkeypatch.setattr("segkit.talk.job.with_backend", lambda bundle, **_: bundle)
     save_wav(tmp_path / "voice.wav", tools.voice(0.2))
     usual = dict.fromkeys(inspect.signature(prepare_job).parameters) | {
         "out": tmp_path / "out.mp4", "video": swaying, "model": tools.make_tiny(), "swaps": (),
         "blinks": (), "mask_edits": (), "on_short_video": "pingpong", "on_long_video": "trim",
         "parser": tools.FixedParser(), "batch_size": 8, "force": False, "credentials": False,
+        "backend": "torch", "precision": "fp32",
     }  # fmt: skip
 
     def described(*, crf=17, preset="fast", segment_frames=10, **changed):
@@ -134,6 +140,7 @@ def test_what_decides_the_frames_is_in_the_description(tmp_path, swaying, tools,
         "--on-long-video": {"on_long_video": "keep"},
         "batch and segment": {"batch_size": 7},
         "quality": {"crf": 20, "preset": "slow"},
+        "--backend": {"backend": "openvino", "precision": "bf16"},
     }.items():
         other = described(**change)
         assert [key for key in plain if plain[key] != other[key]] == [name]

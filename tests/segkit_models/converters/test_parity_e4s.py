@@ -10,7 +10,7 @@ from segkit.edits import swap
 from segkit.regions import SCHEME_12
 from segkit.weights import convert_file, convert_state_dict
 from segkit_models.generators import RegionStyleGAN2
-from segkit_models.generators.stylegan2 import truncated
+from segkit_models.generators.resizing import truncated
 from segkit_models.layers.fir import upsample
 from segkit_models.region_encoders import E4SRegionEncoder
 from tests.reference import e4s as reference

@@ -11,7 +11,7 @@ from segkit_models.experts.discriminator import StyleGAN2Discriminator
 from segkit_models.experts.discriminator import truncated as truncated_critic
 from segkit_models.generators import RegionStyleGAN2
 from segkit_models.generators.mapping import MappingNetwork
-from segkit_models.generators.stylegan2 import truncated
+from segkit_models.generators.resizing import truncated
 from segkit_models.region_encoders import FPNRegionEncoder
 from tests.reference import stylegan2 as reference
 from tests.reference.seeded import relative_error

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from segkit_models.generators import RegionStyleGAN2
-from segkit_models.generators.stylegan2 import grown
+from segkit_models.generators.resizing import grown
 
 NUM_REGIONS, STYLE_DIM, NUM_LAYERS = 4, 8, 6
 

@@ -1,0 +1,6 @@
+"""What runs the networks of a talk: torch, ONNX Runtime or OpenVINO, behind one call."""
+
+from segkit.backends.choice import BACKENDS, PRECISIONS, check_backend
+from segkit.backends.wrapping import with_backend
+
+__all__ = ["BACKENDS", "PRECISIONS", "check_backend", "with_backend"]

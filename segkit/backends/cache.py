@@ -1,0 +1,48 @@
+"""Where graphs are kept: made once for each state of the weights, opset and version."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from segkit.export.module import OPSET, export_module
+from segkit.export.parts import Part
+from segkit.listening import fingerprint
+
+CACHE_VARIABLE = "SEGKIT_CACHE"
+
+
+def cache_folder() -> Path:
+    """Return the folder of what can be made again: ``SEGKIT_CACHE``, or the platform's own."""
+    if given := os.environ.get(CACHE_VARIABLE):
+        return Path(given)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "segkit"
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return Path(local or Path.home() / "AppData" / "Local") / "segkit" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segkit"
+
+
+def graph_file(name: str, part: Part) -> Path:
+    """Return the ONNX file of a part; the first call makes it and compares it with torch.
+
+    Raises:
+        ExportError: it has no graph, or one that differs.
+    """
+    from segkit import __version__
+
+    form = getattr(part.module, "region_conv", "")
+    mark = fingerprint(part.module, OPSET, __version__, torch.__version__, form)
+    path = cache_folder() / "graphs" / f"{name}-{mark}.onnx"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Another process may have made it meanwhile: the two files are the same.
+        export_module(
+            part.module, part.examples, path, input_names=part.inputs,
+            output_names=part.outputs, others=part.others, force=True,
+        )  # fmt: skip
+    return path

@@ -1,0 +1,67 @@
+"""A bundle whose networks of every frame are run by another backend."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import Tensor, nn
+
+from segkit.backends.cache import graph_file
+from segkit.backends.quantised import quantised_decoder
+from segkit.backends.runners import Runner, runner
+from segkit.export.parts import part_of
+from segkit.talk.bundle import Bundle
+
+EVERY_FRAME = ("mask_decoder", "generator")
+"""What runs for every frame. The encoders run once per clip, and stay with torch."""
+
+
+class Run(nn.Module):
+    """A component that is run elsewhere, called as before.
+
+    It has none of the component's other methods: work that torch does once per identity or
+    portrait is done for each batch.
+
+    Args:
+        module: the component, whose weights tell what is run.
+        run: its graph.
+    """
+
+    def __init__(self, module: nn.Module, run: Runner) -> None:
+        super().__init__()
+        self.module = module
+        self.run = run
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Run the graph."""
+        return self.run(*inputs)
+
+
+def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp32") -> Bundle:
+    """Return a bundle whose mask decoder and generator are run by a backend.
+
+    Graphs are made at the first use, compared with torch and kept in the user's cache. ``"int8"``
+    is of the mask decoder alone, and only where its masks stay the same (`quantised_decoder`).
+
+    Args:
+        bundle: the model, on the CPU; it is not changed.
+        backend: see ``BACKENDS``.
+        precision: see ``PRECISIONS``; check both by `check_backend` first.
+
+    Raises:
+        ExportError: a network has no graph, or one that differs from torch.
+    """
+    if backend == "torch":
+        return bundle
+    modules = dict(bundle.modules)
+    for name in EVERY_FRAME:
+        part = part_of(bundle, name)
+        graph = graph_file(name, part)
+        if precision != "int8":
+            run = runner(graph, part.inputs, backend=backend, precision=precision)
+        elif name == "mask_decoder":
+            run = quantised_decoder(graph, bundle, backend=backend)
+        else:
+            run = runner(graph, part.inputs, backend=backend, precision="fp32")
+        modules[name] = Run(bundle.modules[name], run)
+    return dataclasses.replace(bundle, modules=modules)

@@ -1,0 +1,50 @@
+"""A talk by another backend shows what torch shows, and is another talk to go on with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segkit.talk.pipeline import talk
+from segkit.video import VideoReader
+
+
+@pytest.fixture
+def picture(tmp_path):
+    import skimage.data
+    from PIL import Image
+
+    path = tmp_path / "face.png"
+    Image.fromarray(skimage.data.astronaut()[:300, 75:375]).save(path)
+    return path
+
+
+@pytest.fixture
+def hum(tmp_path):
+    import soundfile
+
+    times_s = np.arange(3200) / 16_000
+    soundfile.write(tmp_path / "hum.wav", 0.3 * np.sin(900 * times_s), 16_000)
+    return tmp_path / "hum.wav"
+
+
+def test_a_talk_by_openvino_shows_the_same(picture, hum, tmp_path):
+    for package in ("onnx", "onnxruntime", "openvino"):
+        pytest.importorskip(package, reason='needs the extra "export"')
+    shown = []
+    for backend in ("torch", "openvino"):
+        out = tmp_path / f"{backend}.mp4"
+        talk(image=picture, audio=hum, out=out, backend=backend, device="cpu", progress=False,
+             crf=0)  # fmt: skip
+        with VideoReader(out) as reader:
+            shown.append(np.stack([frame.image for frame in reader]).astype(int))
+    assert shown[0].shape == shown[1].shape
+    # A pixel of a label map may turn with the last bit of a logit.
+    assert (abs(shown[0] - shown[1]) > 2).mean() < 1e-3
+
+
+def test_a_choice_is_refused_before_anything_is_read(picture, hum, tmp_path):
+    with pytest.raises(ValueError, match="--backend openvino"):
+        talk(image=picture, audio=hum, out=tmp_path / "a.mp4", backend="onnxruntime",
+             precision="bf16", device="cpu")  # fmt: skip
+    assert not (tmp_path / "a.mp4").exists()
