@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -116,6 +116,13 @@ class Aside:
         """
         while self._given:
             self._given.popleft().result()
+
+    def drop(self) -> None:
+        """Forget what has not begun, and wait for what has."""
+        for future in self._given:
+            future.cancel()
+        wait(self._given)
+        self._given.clear()
 
     def __enter__(self) -> Aside:
         return self

@@ -163,7 +163,12 @@ def write_segments(
             preset=preset,
             force=True,
         ) as writer:
-            segment = _encoded(some, writer, watch, aside)
+            try:
+                segment = _encoded(some, writer, watch, aside)
+            except BaseException:
+                # The encoder must not be closed under the thread that feeds it.
+                aside.drop()
+                raise
         work.finish(number, segment)
         # The encoder, the largest thing in memory, goes before the next comes.
         del writer

@@ -119,3 +119,21 @@ def test_what_has_not_begun_is_dropped_after_an_error_of_the_owner():
     with pytest.raises(KeyboardInterrupt):
         stop_half_way()
     assert done == []
+
+
+def test_dropping_waits_for_what_has_begun_and_forgets_the_rest():
+    begun, done = threading.Event(), []
+
+    def slow():
+        begun.set()
+        time.sleep(0.2)
+        done.append("slow")
+
+    with Aside(most=9) as aside:
+        aside.do(slow)
+        aside.do(done.append, "next")
+        begun.wait()
+        aside.drop()
+        assert done == ["slow"]
+        aside.do(done.append, "later")
+    assert done == ["slow", "later"]
