@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.training_memory import Live, empty, masks_unseen
+from benchmarks.training_memory import Live, empty
 from benchmarks.training_steps import Step, sgi, tsg
 from segkit.window_dataset import WindowDataset
 from segkit.windows import PriorLearningPairs, TalkingMaskWindows
@@ -67,7 +67,7 @@ def work_of(step: Step) -> float:
     model = step.build().train()
     mode = FakeTensorMode()
     empty(model, mode)
-    with masks_unseen(), mode, Live(), FlopCounterMode(display=False) as counter:
+    with mode, Live(), FlopCounterMode(display=False) as counter:
         step.loss(model, step.batch()).backward()
     return float(counter.get_total_flops())
 

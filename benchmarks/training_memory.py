@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
-from unittest import mock
 
 import torch
 import typer
@@ -100,7 +97,7 @@ def count(step: Step, *, precision: str = "float32", checkpoint: bool = False) -
             module.checkpoint_activations = checkpoint
     mode = FakeTensorMode()
     empty(model, mode)
-    with masks_unseen(), mode:
+    with mode:
         batch = step.batch()
         trained = [each for each in model.parameters() if each.requires_grad]
         weights = sum(each.numel() * each.element_size() for each in trained)
@@ -121,18 +118,6 @@ def empty(model: nn.Module, mode: FakeTensorMode) -> None:
                 module._parameters[name] = nn.Parameter(fake, weight.requires_grad)
         for name, buffer in module._buffers.items():
             module._buffers[name] = None if buffer is None else mode.from_tensor(buffer)
-
-
-@contextmanager
-def masks_unseen() -> Iterator[None]:
-    """Let networks take the cheaper path of one-hot masks, for which they look at real ones."""
-    seen = ("segkit_models.layers.modulation", "segkit_models.generators.mask_maps")
-    with mock.patch(f"{seen[0]}.has_values", _yes), mock.patch(f"{seen[1]}.has_values", _yes):
-        yield
-
-
-def _yes(tensor: Tensor) -> bool:
-    return True
 
 
 def main(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import torch
 from segkit.export.module import OPSET, export_module
 from segkit.export.parts import Part
 from segkit.listening import fingerprint
+
+logger = logging.getLogger("segkit.backends")
 
 CACHE_VARIABLE = "SEGKIT_CACHE"
 
@@ -39,6 +42,7 @@ def graph_file(name: str, part: Part) -> Path:
     mark = fingerprint(part.module, OPSET, __version__, torch.__version__, form)
     path = cache_folder() / "graphs" / f"{name}-{mark}.onnx"
     if not path.is_file():
+        logger.warning("%s: making its graph; this takes a while, once for each model", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Another process may have made it meanwhile: the two files are the same.
         export_module(

@@ -240,7 +240,7 @@ class RegionModulatedConv2d(nn.Module):
     def _kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """Make something of the weight; without gradients only once, until the weight changes."""
         weight = self.weight
-        if torch.is_grad_enabled() or not _has_values(weight) or weight.is_inference():
+        if torch.is_grad_enabled() or not has_values(weight) or weight.is_inference():
             return make()
         state = (weight._version, weight.data_ptr(), weight.dtype, weight.device)
         if self._made.get("state") != state:
@@ -252,12 +252,12 @@ class RegionModulatedConv2d(nn.Module):
 
 def is_one_hot(mask: Tensor) -> bool:
     """Tell whether every pixel of a mask ``B R H W`` is of one region, wholly."""
-    if not _has_values(mask):
+    if not has_values(mask):
         return True  # what is exported or counted cannot look
     return bool((mask.amax(1) == 1).all() and (mask.sum(1) == 1).all())
 
 
-def _has_values(tensor: Tensor) -> bool:
+def has_values(tensor: Tensor) -> bool:
     """Tell a tensor from what stands in for one while a module is exported or its work counted."""
     traced = torch.jit.is_tracing() or torch.compiler.is_compiling()
     return not traced and not tensor.is_meta and type(tensor.data) is Tensor

@@ -48,7 +48,7 @@ def test_a_quick_run_prints_every_group_and_writes_the_numbers(tmp_path, capsys)
     numbers = json.loads(out.read_text())
     rows = numbers["rows"]
     groups = {row["group"].split()[0] for row in rows}
-    assert groups == {"generator", "plain", "pooling", "mask", "AV-HuBERT,", "frame"}
+    assert groups == {"generator", "plain", "parts", "pooling", "mask", "AV-HuBERT,", "frame"}
     assert all(row["ratio"] == 1 for row in rows if row["name"].endswith("(E4S)"))
     assert all(row["error"] <= 1e-5 for row in rows if row["error"] is not None)
     saved = {row["name"]: row["saved_mb"] for row in rows if row["saved_mb"]}
