@@ -284,6 +284,6 @@ def test_autocast_keeps_the_half_precision():
 
 def test_scale_is_the_fan_in_and_unknown_form_is_refused():
     assert make().scale == pytest.approx(1 / math.sqrt(6 * 9))
-    message = "region_conv: expected one of spatial, exact, hybrid, taps, borders, bbox, loop, got 'best'"
+    message = "expected one of spatial, exact, hybrid, taps, borders, bbox, loop, got 'best'"
     with pytest.raises(ValueError, match=message):
         RegionModulatedConv2d(4, 4, style_dim=2, region_conv="best")
