@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from segkit_models.layers.plain_convolution import conv2d
+
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
@@ -47,12 +49,14 @@ def transposed(x: Tensor, weight: Tensor) -> Tensor:
     if x.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_compiling():
         return functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     parts: dict[tuple[int, int], Tensor] = {}
+    places = weight.flatten(2).unbind(2)
     # Even rows see two rows of the kernel, from below upwards, odd ones its middle.
-    both, middle = torch.tensor([2, 0], device=x.device), torch.tensor([1], device=x.device)
     for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        kernel = weight.index_select(2, middle if row else both)
-        kernel = kernel.index_select(3, middle if column else both)
-        parts[row, column] = functional.conv2d(x, kernel, padding=(1 - row, 1 - column))
+        rows, columns = ((1,) if odd else (2, 0) for odd in (row, column))
+        # Channels last, as the maps are.
+        kernel = torch.stack([places[3 * a + b] for a in rows for b in columns], 1)
+        kernel = kernel.unflatten(1, (len(rows), len(columns))).permute(0, 3, 1, 2)
+        parts[row, column] = conv2d(x, kernel, padding=(1 - row, 1 - column))
     height, width = x.shape[2:]
     whole = torch.empty(
         (len(x), len(weight), 2 * height + 1, 2 * width + 1),

@@ -16,12 +16,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from segkit_models.layers.fir import TAPS, blur, transposed
+from segkit_models.layers.plain_convolution import conv2d
 
 
 def convolve(x: Tensor, weight: Tensor, *, up: bool) -> Tensor:
     """Convolve ``B I H W`` by ``O I k k``, or by its transpose with stride 2 and the low-pass."""
     if not up:
-        return functional.conv2d(x, weight, padding=weight.shape[-1] // 2)
+        side = weight.shape[-1] // 2
+        return conv2d(x, weight, padding=(side, side))
     return blur(transposed(x, weight), pad=(1, 1), gain=4.0)
 
 
@@ -49,7 +51,11 @@ def window_kernels(weight: Tensor, *, up: bool) -> Tensor:
             for a in range(2)
         ]
     )  # fmt: skip
-    return torch.einsum("atk,oikl,bsl->aboits", mixing, weight, mixing).flatten(0, 1)
+    mixing = torch.einsum("atk,bsl->abtskl", mixing, mixing).flatten(4).flatten(0, 3)
+    out_channels, in_channels = weight.shape[:2]
+    # One product, whose rows are the matrices that a window's places are multiplied by.
+    mixed = mixing @ weight.permute(2, 3, 1, 0).flatten(2).flatten(0, 1)
+    return mixed.view(4, 3, 3, in_channels, out_channels).permute(0, 4, 3, 1, 2)
 
 
 def by_loop(

@@ -156,7 +156,12 @@ class _Amended(torch.autograd.Function):
         x, styles, matrices = ctx.saved_tensors
         rows = _rows(gradient)
         to_x, to_styles = torch.zeros_like(x), torch.zeros_like(styles)
-        to_matrices = torch.zeros_like(matrices) if ctx.needs_input_grad[3] else None
+        to_matrices = None
+        if ctx.needs_input_grad[3]:
+            to_matrices = torch.empty_like(matrices)
+            to_matrices[
+                sorted(set(range(len(matrices))) - {each.kernel for each in ctx.amends})
+            ] = 0
         for kernel, output, seen, own, other in ctx.amends:
             excess = styles.index_select(0, own) - styles.index_select(0, other)
             pixels, wanted = x.index_select(0, seen), rows.index_select(0, output)

@@ -19,6 +19,12 @@ def test_version(command_line):
     assert command_line("--version").stdout.strip() == f"segkit {__version__}"
 
 
+def test_the_package_runs_without_its_script():
+    command = [sys.executable, "-m", "segkit", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == f"segkit {__version__}"
+
+
 def test_help_names_every_command(command_line):
     words = command_line("--help").stdout.split()
     assert {*COMMANDS, "train"} <= set(words)

@@ -6,7 +6,7 @@ import torch
 
 from segkit.clips import write_clip, write_manifest
 from segkit.regions import SCHEME_12
-from segkit.talk.bundle import new_bundle
+from segkit.talk.bundle import load_bundle
 
 SIZE, LENGTH = 32, 8
 
@@ -58,24 +58,6 @@ def people_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle():
+def tiny_bundle(smallest_bundle):
     """A bundle of random weights at 32 px, with eight layers of eight values."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return new_bundle(
-            {
-                "audio_encoder": {"type": "MelCNN", "out_dim": 8, "widths": [4, 4, 8, 8, 8]},
-                "mask_decoder": {
-                    "type": "UNetMaskDecoder", "size": 32, "audio_dim": 8, "width": 0.125,
-                },
-                "region_encoder": {
-                    "type": "FPNRegionEncoder", "num_layers": 8, "style_dim": 8, "input_size": 32,
-                    "width": [4, 4, 8, 8, 8], "units": [1, 1, 1, 1], "fpn_dim": 8, "norm": "group",
-                },
-                "generator": {
-                    "type": "RegionStyleGAN2", "size": 32, "style_dim": 8,
-                    "channels": [8, 8, 8, 8], "num_masked_layers": 17,
-                },
-            },
-            size=32,
-        )  # fmt: skip
+    return load_bundle(smallest_bundle)

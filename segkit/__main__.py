@@ -1,0 +1,5 @@
+"""`python -m segkit`, where the script `segkit` is not on the path."""
+
+from segkit.cli import main
+
+main()
