@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segkit.cli.errors import user_errors
+from segkit.cli.face_options import POINT_HELP, REF_IMAGE_HELP, chosen_face
 
 if TYPE_CHECKING:
     from segkit.evaluation.faces import FaceSettings
     from segkit.evaluation.results import Report
     from segkit.evaluation.suite import Suite
+    from segkit.faces.choice import FaceChoice
 
 EXIT_SOME_FAILED = 1
 
@@ -73,7 +75,11 @@ def evaluate(
         bool, typer.Option("--compare", help="Show published numbers beside, and why they differ.")
     ] = False,
     face: Annotated[
-        int | None, typer.Option("--face", min=0, help="Which face, 0 = leftmost.")
+        int | None, typer.Option("--face", min=0, help="Which face of videos, 0 = leftmost.")
+    ] = None,
+    point: Annotated[str | None, typer.Option("--point", help=POINT_HELP, metavar="X,Y")] = None,
+    ref_image: Annotated[
+        Path | None, typer.Option("--ref-image", help=REF_IMAGE_HELP, metavar="FILE")
     ] = None,
     parser: Annotated[
         str | None,
@@ -118,7 +124,7 @@ def evaluate(
     job = (
         _of_model(checkpoint or [], model, config, data, split, clips)
         if modelled
-        else _of_videos(pred, real, face, parser, on_length_mismatch)
+        else _of_videos(pred, real, chosen_face(face, point, ref_image), parser, on_length_mismatch)
     )
     suite = _suite(metrics, weights, has_masks=job.has_masks)
     report = measure(
@@ -150,7 +156,11 @@ class _Job:
 
 
 def _of_videos(
-    pred: Path | None, real: Path | None, face: int | None, parser: str | None, lengths: Lengths
+    pred: Path | None,
+    real: Path | None,
+    face: FaceChoice | None,
+    parser: str | None,
+    lengths: Lengths,
 ) -> _Job:
     if pred is None or real is None:
         raise ValueError(

@@ -81,6 +81,27 @@ def test_three_silent_frames_without_a_face(command_line, tmp_path):
     assert found["values"]["tOF/n"] == 2
 
 
+def test_a_point_chooses_whose_mouth_is_measured(command_line, photo, tmp_path):
+    for name, left in (("real", photo), ("pred", np.roll(photo, 6, axis=0))):
+        pair = np.concatenate([left, photo], 1)
+        options = dict(width=600, height=300, fps=25, crf=10, preset="ultrafast")
+        with VideoWriter(tmp_path / f"{name}.mp4", **options) as writer:
+            for _ in range(3):
+                writer.write(pair)
+    words = ["evaluate", "--pred", tmp_path / "pred.mp4", "--real", tmp_path / "real.mp4"]
+    moved = {}
+    for side, x in (("left", 150), ("right", 450)):
+        out = tmp_path / side
+        result = command_line(*words, "--metrics", "lmd", "--point", f"{x},150", "--out", out)
+        assert result.exit_code == 0, result.output
+        moved[side] = content(out)["values"]["LMD/M"]
+    # The mesh sees a shift by 6 pixels to about a pixel.
+    assert moved["left"] == pytest.approx(6, abs=1.5)
+    assert moved["right"] < 0.2
+    result = command_line(*words, "--face", 0, "--point", "1,2", "--out", tmp_path / "out")
+    assert "leave one" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
