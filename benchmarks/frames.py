@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from benchmarks.peers import draw_plain, public_generator, public_wav2lip
 from benchmarks.reference_loop import draw_by_loop
 from benchmarks.restoration import Restoration
 from benchmarks.ways import RegionLoop, RestoredLips
-from segkit.contracts import SAMPLES_PER_FRAME
+from segkit.contracts import FPS, SAMPLES_PER_FRAME
 from segkit.talk.paste import shown_box
 from segkit_models.audio_encoders import AVHubert
 from segkit_models.baselines.wav2lip import Wav2Lip
@@ -55,7 +56,13 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
         prepared = decoder.prepare(mask, mask)
         known = generator.render(tables, mask)
     labels = mask[0].argmax(0).to(torch.uint8).numpy()
-    box = shown_box(labels, labels)
+    box, row = shown_box(labels, labels), size // 2 - 1
+
+    def film_mask() -> Tensor:
+        return decoder(mask, mask, speech, first_row=row)
+
+    def still_mask() -> Tensor:
+        return decoder.decode_prepared(prepared, speech, first_row=row)
 
     def film() -> Tensor:
         decoder(mask, mask, speech)
@@ -65,8 +72,8 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
         decoder.decode_prepared(prepared, speech)
         return generator.render(tables, mask)
 
-    def lower_face() -> Tensor:
-        decoder.decode_prepared(prepared, speech)
+    def seen(make_mask: Callable[[], Tensor]) -> Tensor:
+        make_mask()
         part = generator.render(tables, mask, box=box)
         # Beside it lies what is known already, so that it can be compared.
         known[..., box[0] : box[1], box[2] : box[3]] = part
@@ -81,7 +88,8 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
         Contestant("parse, encode, loop (E4S)", no_grad(lambda: loop.draw(picture))),
         Contestant("TSG and exact SGI, film", no_grad(film)),
         Contestant("TSG and exact SGI, picture", no_grad(still)),
-        Contestant("the same, lower face", no_grad(lower_face)),
+        Contestant("film, what is seen", no_grad(lambda: seen(film_mask))),
+        Contestant("picture, what is seen", no_grad(lambda: seen(still_mask))),
         Contestant(
             "Wav2Lip 96 + restoration", no_grad(lambda: lips.draw(pixels, 0)),
             comparable=False, yardstick=True,
@@ -134,10 +142,12 @@ def hearing(*, quick: bool = False) -> list[Contestant]:
     tiny: dict[str, Any] = dict(dim=32, num_layers=1, num_heads=2, ff_dim=32) if quick else {}
     ear = AVHubert(out_dim=None, **tiny).eval()
     frames = ear.chunk_frames
-    waveform = torch.randn(1, frames * SAMPLES_PER_FRAME) * 0.1
+    # Eight seconds that keep six: a second around every frame, as in three that keep one.
+    long, long_kept = 8 * FPS, 6 * FPS
+    waveform = torch.randn(1, long * SAMPLES_PER_FRAME) * 0.1
 
-    def chunk() -> Tensor:
-        return ear.hear(waveform, [0], frames)[0, 0]
+    def chunk(length: int = frames) -> Tensor:
+        return ear.hear(waveform[:, : length * SAMPLES_PER_FRAME], [0], length)[0, 0]
 
     def window() -> Tensor:
         return chunk()[frames // 2]
@@ -148,6 +158,10 @@ def hearing(*, quick: bool = False) -> list[Contestant]:
         Contestant(
             f"chunks of {frames} frames that keep {kept} (ours)",
             no_grad(chunk), comparable=False, frames=kept,
+        ),
+        Contestant(
+            f"chunks of {long} frames that keep {long_kept}",
+            no_grad(lambda: chunk(long)), comparable=False, frames=long_kept,
         ),
         Contestant(
             "chunks that keep every frame", no_grad(chunk), comparable=False, frames=frames

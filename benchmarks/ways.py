@@ -33,17 +33,22 @@ class Echo(nn.Module):
         super().__init__()
         self.network: Any = network
 
-    def forward(self, pose: Tensor, reference: Tensor, audio: Tensor) -> Tensor:
+    def forward(
+        self, pose: Tensor, reference: Tensor, audio: Tensor, *, first_row: int = 0
+    ) -> Tensor:
         """Return logits ``B R H W``."""
-        return 20 * reference + 0 * self.network(pose, reference, audio)
+        return 20 * reference + 0 * self.network(pose, reference, audio, first_row=first_row)
 
     def prepare(self, pose: Tensor, reference: Tensor) -> tuple[Any, Tensor]:
         """Do what does not hear the speech."""
         return self.network.prepare(pose, reference), reference
 
-    def decode_prepared(self, prepared: tuple[Any, Tensor], audio: Tensor) -> Tensor:
+    def decode_prepared(
+        self, prepared: tuple[Any, Tensor], audio: Tensor, *, first_row: int = 0
+    ) -> Tensor:
         """Do the rest."""
-        return 20 * prepared[1] + 0 * self.network.decode_prepared(prepared[0], audio)
+        run = self.network.decode_prepared(prepared[0], audio, first_row=first_row)
+        return 20 * prepared[1] + 0 * run
 
 
 def paper_bundle(*, size: int = 512, masked_layers: int = 13, **small: Any) -> Bundle:

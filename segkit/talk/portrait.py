@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from segkit.talk.masks import lower_logits
 from segkit.talk.stream import Placement, Shot, parsed
 
 
@@ -17,11 +18,13 @@ class Portrait:
         parser: labels the face, once.
         mask_decoder: TSG's network; one with ``prepare`` and ``decode_prepared`` sees the masks
             once.
+        mask_size: side of its masks.
     """
 
-    def __init__(self, parser: nn.Module, mask_decoder: nn.Module) -> None:
+    def __init__(self, parser: nn.Module, mask_decoder: nn.Module, *, mask_size: int) -> None:
         self._parser = parser
         self._decoder: Any = mask_decoder
+        self._mask_size = mask_size
         self._parsed: Shot | None = None
         self._prepared: Any = None
 
@@ -36,8 +39,10 @@ class Portrait:
 
     def logits(self, pose: Tensor, reference: Tensor, audio: Tensor) -> Tensor:
         """Predict masks of the same pose and reference ``B R H W`` for speech ``B D``."""
-        if not hasattr(self._decoder, "decode_prepared"):
-            return self._decoder(pose, reference, audio)
+        decoder, side = self._decoder, self._mask_size
+        if not hasattr(decoder, "decode_prepared"):
+            return lower_logits(decoder, of=decoder.forward, side=side)(pose, reference, audio)
         if self._prepared is None:
-            self._prepared = self._decoder.prepare(pose[:1], reference[:1])
-        return self._decoder.decode_prepared(self._prepared, audio)
+            self._prepared = decoder.prepare(pose[:1], reference[:1])
+        decode = decoder.decode_prepared
+        return lower_logits(decode, of=decode, side=side)(self._prepared, audio)

@@ -70,7 +70,8 @@ class Scene:
         """Return what a still picture's frames have in common; None for a film."""
         if not isinstance(self.job.source, PictureSource):
             return None
-        return Portrait(self.job.parser, self.job.bundle.modules["mask_decoder"])
+        bundle = self.job.bundle
+        return Portrait(self.job.parser, bundle.modules["mask_decoder"], mask_size=bundle.mask_size)
 
 
 def decoded(played: Iterable[Played], watch: Stopwatch) -> Iterator[Played]:

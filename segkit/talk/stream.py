@@ -23,7 +23,7 @@ from segkit.talk.identity import Identity
 from segkit.talk.lashes import with_lashes
 from segkit.talk.looks import Looks, State
 from segkit.talk.mask_edits import TimedMask
-from segkit.talk.masks import compose_labels, shrunk, to_pixels
+from segkit.talk.masks import compose_labels, lower_logits, shrunk, to_pixels
 from segkit.talk.paste import shown_box
 from segkit.talk.sources import Played
 from segkit.talk.speech import Speech
@@ -139,7 +139,9 @@ def speaking(
         batch_size: frames per step.
         decoder: what predicts; None takes the bundle's.
     """
-    decoder = decoder or bundle.modules["mask_decoder"]
+    if decoder is None:
+        network = bundle.modules["mask_decoder"]
+        decoder = lower_logits(network, of=network.forward, side=bundle.mask_size)
     reference = one_hot(identity.reference_labels, len(bundle.scheme))[None]
     for batch in batched(shots, batch_size):
         faces = [shot for shot in batch if shot.labels is not None]

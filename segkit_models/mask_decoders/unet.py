@@ -115,13 +115,18 @@ class UNetMaskDecoder(nn.Module):
         # Channels last: half again as fast on a CPU, and what bfloat16 on a GPU wants.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, pose: Tensor, reference: Tensor, audio: Tensor) -> Tensor:
+    def forward(
+        self, pose: Tensor, reference: Tensor, audio: Tensor, *, first_row: int = 0
+    ) -> Tensor:
         """Predict the mask of a talking face.
 
         Args:
             pose: ``B R H W``, one-hot mask whose lower half is all zero.
             reference: ``B R H W``, one-hot mask of another frame of the same person.
             audio: ``B D``, speech at the frame.
+            first_row: of the logits that are wanted; those above are zero. On the way up only the
+                rows that the wanted ones depend on are worked out, but with group norm or in
+                training, where all rows depend on all.
 
         Returns:
             Logits ``B R H W``.
@@ -129,7 +134,7 @@ class UNetMaskDecoder(nn.Module):
         Raises:
             ValueError: shapes that do not fit the decoder or one another.
         """
-        return self.decode(self.encode(pose, reference), audio)
+        return self.decode(self.encode(pose, reference), audio, first_row=first_row)
 
     @torch.no_grad()
     def shift_logits(self, offsets: Tensor) -> None:
@@ -172,31 +177,60 @@ class UNetMaskDecoder(nn.Module):
             sums.append(_share(convolution, skip, shared, convolution.bias))
         return PreparedMasks(kernels, sums)
 
-    def decode_prepared(self, prepared: PreparedMasks, audio: Tensor) -> Tensor:
+    def decode_prepared(
+        self, prepared: PreparedMasks, audio: Tensor, *, first_row: int = 0
+    ) -> Tensor:
         """Grow the logits ``B R H W`` from speech ``B D`` and what `prepare` made, of batch B or 1.
 
         Equal to ``forward`` but for the order of its sums.
         """
         check_shape(audio, f"B D={self.audio_dim}", name="audio")
-        x = self.mask_decoder_blocks[0](audio[:, :, None, None])
-        for block, kernel, known in zip(self._joining_blocks(), *prepared, strict=True):
-            x = _share(_first_convolution(block), x, kernel, None) + known
-            x = nn.functional.relu(_first_layers(block)[1](x), inplace=True)
+        x, top = self.mask_decoder_blocks[0](audio[:, :, None, None]), 0
+        joined = zip(self._joining_blocks(), self._entries(first_row), *prepared, strict=True)
+        for block, entry, kernel, known in joined:
+            convolution = _first_convolution(block)
+            x, top = _share(convolution, x[:, :, entry - top :], kernel, None), _grown(block, entry)
+            x = nn.functional.relu(_first_layers(block)[1](x + known[:, :, top:]), inplace=True)
             x = block[1:](x)
-        return x
+        return _from_row(first_row, x, top)
 
     def _joining_blocks(self) -> list[nn.Sequential]:
         """Return the blocks that begin with a skip, deepest first."""
         blocks = [*self.mask_decoder_blocks[1:], self.output_block]
         return [cast(nn.Sequential, block) for block in blocks]
 
-    def decode(self, features: list[Tensor], audio: Tensor) -> Tensor:
+    def decode(self, features: list[Tensor], audio: Tensor, *, first_row: int = 0) -> Tensor:
         """Grow the logits ``B R H W`` from speech ``B D`` and the maps of `encode`."""
         check_shape(audio, f"B D={self.audio_dim}", name="audio")
-        x = self._run(self.mask_decoder_blocks[0], audio[:, :, None, None])
-        for block, skip in zip(self._joining_blocks(), reversed(features), strict=True):
-            x = self._run(block, x, skip)
-        return x
+        x, top = self._run(self.mask_decoder_blocks[0], audio[:, :, None, None]), 0
+        joined = zip(
+            self._joining_blocks(), self._entries(first_row), reversed(features), strict=True
+        )
+        for block, entry, skip in joined:
+            x = self._run(block, x[:, :, entry - top :], skip[:, :, entry:])
+            top = _grown(block, entry)
+        return _from_row(first_row, x, top)
+
+    def _entries(self, first_row: int) -> list[int]:
+        """Return the first row that each joining block needs of its input, deepest first.
+
+        A 3 x 3 convolution needs a row above, a doubling none. Where a map is cut, the convolution
+        sees zeros in its place; what that spoils is above the rows of the next block.
+        """
+        if not 0 <= first_row < self.size:
+            raise ValueError(f"first_row: expected 0 to {self.size - 1}, got {first_row}")
+        blocks = self._joining_blocks()
+        if self.training or any(isinstance(part, nn.GroupNorm) for part in self.modules()):
+            return [0] * len(blocks)
+        needed, entries = first_row, []
+        for block in reversed(blocks):
+            num_around = sum(isinstance(layer, ConvBlock) for layer in block)
+            needed = max(0, needed - num_around)
+            if isinstance(block[0], UpBlock):
+                # Of the vector, which one convolution opens to a map, there is a single row.
+                needed = needed // 2 if _first_convolution(block).stride == (2, 2) else 0
+            entries.append(needed)
+        return entries[::-1]
 
     def _run(self, block: nn.Module, *maps: Tensor) -> Tensor:
         """Run a block on joined maps, of which no joined copy is kept where maps are forgotten."""
@@ -206,6 +240,18 @@ class UNetMaskDecoder(nn.Module):
             *maps,
             forget=self.checkpoint_activations and self.training,
         )
+
+
+def _grown(block: nn.Sequential, row: int) -> int:
+    """Return where a row of a block's input begins in its output."""
+    return 2 * row if isinstance(block[0], UpBlock) else row
+
+
+def _from_row(first_row: int, x: Tensor, top: int) -> Tensor:
+    """Give a map that begins with row ``top`` its place again, zero above ``first_row``."""
+    if first_row == 0:
+        return x
+    return nn.functional.pad(x[:, :, first_row - top :], (0, 0, first_row, 0))
 
 
 def _first_convolution(block: nn.Sequential) -> nn.Conv2d | nn.ConvTranspose2d:

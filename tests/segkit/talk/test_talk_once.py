@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from segkit.audio import save_wav
+from segkit.regions import SCHEME_12
+from segkit.talk.masks import compose_labels, lower_logits
 from segkit.talk.pipeline import talk
 from segkit.talk.portrait import Portrait
 from segkit.video import VideoReader
+from segkit_models.mask_decoders import UNetMaskDecoder
 
 
 def counting(calls, name, function):
@@ -95,4 +98,21 @@ def test_a_decoder_that_prepares_nothing_is_simply_called():
             return pose + reference + audio.sum()
 
     ones = torch.ones(2, 3, 4, 4)
-    assert (Portrait(Sum(), Sum()).logits(ones, ones, torch.ones(2, 5)) == 12).all()
+    portrait = Portrait(Sum(), Sum(), mask_size=4)
+    assert (portrait.logits(ones, ones, torch.ones(2, 5)) == 12).all()
+
+
+@pytest.mark.parametrize("side", [32, 64, 128])
+def test_labels_are_the_same_without_the_rows_that_nobody_looks_at(side):
+    torch.manual_seed(0)
+    decoder = UNetMaskDecoder(size=32, audio_dim=8, width=0.0625).eval()
+    pose, reference = (torch.rand(3, 12, 32, 32).round() for _ in range(2))
+    audio, labels = torch.rand(3, 8), np.zeros((side, side), np.uint8)
+    lower = lower_logits(decoder, of=decoder.forward, side=32)
+    for whole, part in zip(
+        decoder(pose, reference, audio), lower(pose, reference, audio), strict=True
+    ):
+        assert not torch.equal(whole, part)
+        expected = compose_labels(labels, whole.detach(), SCHEME_12)
+        assert np.array_equal(compose_labels(labels, part.detach(), SCHEME_12), expected)
+        assert len(np.unique(expected[side // 2 :])) > 1

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from segkit.contracts import MaskDecoder
@@ -101,6 +103,47 @@ def test_prepared_masks_give_the_same_logits_for_less_work(variant, norm):
     found = decoder.decode_prepared(prepared, audio)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(decoder.decode_prepared(prepared, audio.flip(0)), found.flip(0))
+
+
+@given(data=st.data())
+@settings(max_examples=40)
+def test_lower_rows_alone_are_those_of_the_whole(data):
+    size = data.draw(st.sampled_from([32, 64]))
+    variant, norm = data.draw(st.sampled_from([("A", "batch"), ("B", "batch"), ("B", "group")]))
+    decoder = make(size=size, variant=variant, norm=norm, width=0.0625).eval()
+    pose, reference, audio = inputs(decoder)
+    first = data.draw(st.integers(0, size - 1))
+    whole, part = decoder(pose, reference, audio), decoder(pose, reference, audio, first_row=first)
+    assert part.shape == whole.shape
+    assert not part[:, :, :first].any()
+    torch.testing.assert_close(part[:, :, first:], whole[:, :, first:], atol=1e-5, rtol=1e-5)
+    prepared = decoder.prepare(pose, reference)
+    found = decoder.decode_prepared(prepared, audio, first_row=first)
+    torch.testing.assert_close(found, part, atol=1e-5, rtol=1e-5)
+
+
+def test_the_lower_half_takes_less_work():
+    with torch.device("meta"):
+        decoder = UNetMaskDecoder(size=512).eval()
+        masks, audio = torch.zeros(1, 12, 512, 512), torch.zeros(1, 512)
+        prepared = decoder.prepare(masks, masks)
+
+        def work_of(first_row):
+            with FlopCounterMode(display=False) as film:
+                decoder(masks, masks, audio, first_row=first_row)
+            with FlopCounterMode(display=False) as portrait:
+                decoder.decode_prepared(prepared, audio, first_row=first_row)
+            return film.get_total_flops(), portrait.get_total_flops()
+
+        film, portrait = (all_ / half for all_, half in zip(work_of(0), work_of(255), strict=True))
+    assert film > 1.4
+    assert portrait > 1.75
+
+
+def test_a_row_that_is_not_there_is_told():
+    decoder = make(size=32).eval()
+    with pytest.raises(ValueError, match="first_row: expected 0 to 31, got 32"):
+        decoder(*inputs(decoder), first_row=32)
 
 
 def test_a_portrait_takes_two_thirds_of_the_work():
