@@ -59,6 +59,8 @@ autosummary_context = {
         *("segkit.assets", "segkit.benchmark", "segkit.cli", "segkit.doctor", "segkit.serve"),
         *("segkit.mim_download", "segkit.mim_entry", "segkit.preparing", "segkit.web"),
         *("segkit_metrics.converters", "segkit_models.converters"),
+        # They import triton, which is not everywhere.
+        *("segkit_models.layers.region_kernels", "segkit_models.layers.region_border_kernels"),
     ]
 }
 autodoc_member_order = "bysource"

@@ -105,7 +105,7 @@ def exportable(module: nn.Module) -> nn.Module:
     made = copy.deepcopy(module).cpu().eval()
     for part in list(made.modules()):
         _keep_weights(part)
-        if getattr(part, "region_conv", None) in ("exact", "hybrid", "bbox"):
+        if getattr(part, "region_conv", None) in ("exact", "hybrid", "triton", "bbox"):
             part.region_conv = "borders"  # type: ignore[assignment]
     return made
 

@@ -17,7 +17,8 @@ def without_training(registry: Registry, config: Any) -> Any:
     """Leave out of a component's config, and of those inside it, what only training needs.
 
     That is ``weights``, a file that is read at the start of a training, and what a class names in
-    ``only_training``.
+    ``only_training``. Values that suit one kind of machine give way to those that a class names in
+    ``anywhere``.
     """
     if isinstance(config, (list, tuple)):
         return [without_training(registry, item) for item in config]
@@ -26,8 +27,11 @@ def without_training(registry: Registry, config: Any) -> Any:
     kind = config.get("type")
     cls = registry.get(kind) if isinstance(kind, str) else kind
     dropped = {"weights", *getattr(cls, "only_training", ())} if kind is not None else set()
+    anywhere = getattr(cls, "anywhere", {})
     return {
-        key: without_training(registry, value)
+        key: anywhere[key].get(value, value)
+        if key in anywhere
+        else without_training(registry, value)
         for key, value in config.items()
         if key not in dropped
     }

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from segkit_models.layers.equalised import EqualisedLinear
 from segkit_models.layers.region_borders import by_borders
+from segkit_models.layers.region_choice import takes_kernels
 from segkit_models.layers.region_forms import (
     by_boxes,
     by_loop,
@@ -22,9 +23,12 @@ from segkit_models.layers.region_forms import (
     window_kernels,
 )
 from segkit_models.layers.region_hybrid import by_hybrid, scaled_by_label, window_matrices
+from segkit_models.layers.region_triton import by_triton, output_rows
 
-REGION_CONVS = ("spatial", "exact", "hybrid", "taps", "borders", "bbox", "loop")
+REGION_CONVS = ("spatial", "exact", "hybrid", "triton", "taps", "borders", "bbox", "loop")
 """All but the first are one network in forms of different cost, see ``region_forms``."""
+
+_OF_MATRICES = {"hybrid": (by_hybrid, window_matrices), "triton": (by_triton, output_rows)}
 
 
 class StyleTable(NamedTuple):
@@ -83,10 +87,11 @@ class RegionModulatedConv2d(nn.Module):
         region_conv: ``"spatial"`` scales by the style of the *input* pixel and runs one
             convolution. ``"loop"`` runs one convolution per region and keeps each region's own
             *output* pixels (E4S). They differ where the window of the kernel crosses a border, so
-            weights of one do not suit the other. ``"bbox"``, ``"taps"``, ``"borders"`` and
-            ``"hybrid"`` give what ``"loop"`` gives for less (`region_forms`), the last three for
-            one-hot masks only;
-            ``"exact"`` takes the hybrid for one-hot masks and bbox for soft ones.
+            weights of one do not suit the other. ``"bbox"``, ``"taps"``, ``"borders"``,
+            ``"hybrid"`` and ``"triton"`` give what ``"loop"`` gives for less (`region_forms`), the
+            last four for one-hot masks only and ``"triton"`` on a GPU only. ``"exact"`` runs
+            anywhere: it takes bbox for soft masks, and for one-hot ones the kernels of
+            ``"triton"`` where they can run and no gradients are wanted, or the hybrid.
 
     Source:
         StyleGAN2 (Karras et al. 2020) section 2.2; the regions: E4S (Liu et al. 2023) section 3.2.
@@ -207,21 +212,23 @@ class RegionModulatedConv2d(nn.Module):
         one_hot = form in ("bbox", "loop") or labels is not None
         one_hot = one_hot or (is_one_hot(mask_in) and is_one_hot(mask_out))
         if form == "exact":
-            form = "hybrid" if one_hot else "bbox"
+            hard = "triton" if takes_kernels(x, outputs=len(weight)) else "hybrid"
+            form = hard if one_hot else "bbox"
         if not one_hot and form != "bbox":
             raise ValueError(
                 f"mask: region_conv={form!r} needs a one-hot mask and got a soft one; harden it "
                 "(argmax), or use region_conv='exact', 'bbox' or 'loop'"
             )
-        if form == "hybrid":
+        if form in ("hybrid", "triton"):
             maps = (mask_in.argmax(1), mask_out.argmax(1)) if labels is None else labels
-            matrices = self._window_matrices()
-            return by_hybrid(x, weight, matrices, modulation, demodulation, *maps, up=self.up)
+            run, layout = _OF_MATRICES[form]
+            matrices = self._window_matrices(layout, x)
+            return run(x, weight, matrices, modulation, demodulation, *maps, up=self.up)
         if form == "borders":
             masks = (mask_in, mask_out)
             return by_borders(x, weight, modulation, demodulation, *masks, up=self.up)
-        run = {"taps": by_taps, "bbox": by_boxes, "loop": by_loop}[form]
-        return run(x, weight, modulation, demodulation, mask_out, up=self.up)
+        each = {"taps": by_taps, "bbox": by_boxes, "loop": by_loop}[form]
+        return each(x, weight, modulation, demodulation, mask_out, up=self.up)
 
     def _scaled_weight(self) -> Tensor:
         """Return the weight times its scale, channels last in memory."""
@@ -231,11 +238,16 @@ class RegionModulatedConv2d(nn.Module):
 
         return self._kept("weight", make)
 
-    def _window_matrices(self) -> Tensor:
-        return self._kept(
-            "matrices",
-            lambda: window_matrices(window_kernels(self._scaled_weight(), up=self.up)),
-        )
+    def _window_matrices(self, layout: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Return the weight as matrices of the type in which they will multiply."""
+        device = x.device.type
+        halved = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if halved else x.dtype
+
+        def make() -> Tensor:
+            return layout(window_kernels(self._scaled_weight(), up=self.up)).to(dtype)
+
+        return self._kept(f"{layout.__name__} {dtype}", make)
 
     def _kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """Make something of the weight; without gradients only once, until the weight changes."""

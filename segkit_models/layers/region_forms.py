@@ -6,7 +6,9 @@ factors of the region of the *output* pixel p (E4S), and differ in cost alone:
 - loop: one convolution per region; the definition, and exact for soft masks too;
 - bbox: the same within the rectangle around each region;
 - taps: one 1 x 1 convolution per place of the kernel; nothing depends on the mask's content;
-- hybrid: one convolution for all regions, amended at their borders (``region_hybrid``).
+- hybrid: one convolution for all regions, amended at their borders (``region_hybrid``);
+- borders: the same in few, plain operations, for graphs that leave torch (``region_borders``);
+- triton: kernels for GPUs, which style each output pixel inside the product (``region_triton``).
 """
 
 from __future__ import annotations

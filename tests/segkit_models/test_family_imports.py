@@ -13,6 +13,7 @@ FAMILIES = (
 HEAVY = (
     "mmengine", "timm", "segmentation_models_pytorch", "lpips", "cleanfid", "skimage", "cv2",
     "torchaudio", "torchvision", "matplotlib", "pandas", "ai_edge_litert", "av", "transformers",
+    "triton",
 )  # fmt: skip
 
 PROBE = """
