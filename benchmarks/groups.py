@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.backends import by_backend
 from benchmarks.contestants import Contestant, drawing, learning, pooling, speaking
 from benchmarks.frames import hearing, lips, plain, whole_frame
 from benchmarks.parts import parts
@@ -50,6 +51,8 @@ def groups(
         "pooling 512 channels at 32": lambda: pooling(512, 32),
         "mask decoder 256": lambda: speaking(256),
         "mask decoder 512": lambda: speaking(512),
+        "mask decoder A 256, backends": lambda: by_backend(256, variant="A"),
+        "mask decoder B 256, backends": lambda: by_backend(256, variant="B"),
         "AV-HuBERT, per frame": lambda: hearing(),
         "frame 512, K 13": lambda: whole_frame(512, layers=13),
         "frame 512, K 17": lambda: whole_frame(512, layers=17),

@@ -8,13 +8,17 @@ takes the kernels of Triton where they prove right, and the log says so where th
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.contestants import NUM_REGIONS, face_mask
 from segkit_models.generators import RegionStyleGAN2

@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -36,7 +37,7 @@ class Row(NamedTuple):
     Attributes:
         group: what it competes in.
         name: of the contestant.
-        gflop: multiplications and additions of a frame, counted.
+        gflop: multiplications and additions of a frame; 0 where they cannot be counted.
         seconds: of a frame, median of the rounds.
         ratio: how many times as fast as the group's first; median of the rounds.
         lowest: of these ratios.
@@ -82,7 +83,8 @@ def compete(group: str, contestants: list[Contestant], *, rounds: int, peak: flo
     first: Tensor | None = None
     errors, works = [], []
     for contestant in contestants:
-        with FlopCounterMode(display=False) as counter:
+        counter = FlopCounterMode(display=False)
+        with counter if contestant.counted else nullcontext():
             found = contestant.run()
         first = found if first is None else first
         works.append(counter.get_total_flops() / 1e9 / contestant.frames)

@@ -6,8 +6,11 @@ import importlib.util
 
 import torch
 
+from segkit.backends.compiler import check_compiler
+
 BACKENDS = {
     "torch": ("fp32",),
+    "compile": ("fp32",),
     "onnxruntime": ("fp32", "int8"),
     "openvino": ("fp32", "bf16", "int8"),
 }
@@ -27,6 +30,7 @@ def check_backend(backend: str, precision: str, device: torch.device) -> None:
     Raises:
         ImportError: the backend is not installed.
         ValueError: an unknown name, or what the backend or the machine lacks.
+        FileNotFoundError: no C++ compiler, where one is needed.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
@@ -39,6 +43,9 @@ def check_backend(backend: str, precision: str, device: torch.device) -> None:
             f"--precision {' or '.join(BACKENDS[backend])}"
         )
     if backend == "torch":
+        return
+    if backend == "compile":
+        check_compiler(device)
         return
     if importlib.util.find_spec(backend) is None:
         raise ImportError(

@@ -7,6 +7,7 @@ import dataclasses
 from torch import Tensor, nn
 
 from segkit.backends.cache import graph_file
+from segkit.backends.compiling import compiled_decoder
 from segkit.backends.quantised import quantised_decoder
 from segkit.backends.runners import Runner, runner
 from segkit.export.parts import part_of
@@ -42,9 +43,11 @@ def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp
 
     Graphs are made at the first use, compared with torch and kept in the user's cache. ``"int8"``
     is of the mask decoder alone, and only where its masks stay the same (`quantised_decoder`).
+    ``"compile"`` is of the mask decoder alone too: the generator's shapes follow the borders of
+    each mask and the part of each frame that is seen.
 
     Args:
-        bundle: the model, on the CPU; it is not changed.
+        bundle: the model, on its device; it is not changed.
         backend: see ``BACKENDS``.
         precision: see ``PRECISIONS``; check both by `check_backend` first.
 
@@ -54,6 +57,9 @@ def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp
     if backend == "torch":
         return bundle
     modules = dict(bundle.modules)
+    if backend == "compile":
+        modules["mask_decoder"] = compiled_decoder(modules["mask_decoder"])
+        return dataclasses.replace(bundle, modules=modules)
     for name in EVERY_FRAME:
         part = part_of(bundle, name)
         graph = graph_file(name, part)

@@ -157,8 +157,9 @@ def talk(
         str,
         typer.Option(
             "--backend",
-            help="What runs the networks of every frame: torch, onnxruntime or openvino (CPU; "
-            "needs segkit\\[export]; the first use makes graphs and keeps them).",
+            help="What runs the networks of every frame: torch; compile (torch.compile, for the "
+            "masks; needs g++; with CUDA graphs on a GPU); onnxruntime or openvino (CPU; needs "
+            "segkit\\[export]). The first use of a model takes a minute or more, and is kept.",
             metavar="NAME",
             rich_help_panel=_MORE,
         ),

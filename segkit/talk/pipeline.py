@@ -104,8 +104,8 @@ def talk(
         preset: how much work x264 does for a frame, one of ``PRESETS``; slower ones keep a little
             more at the same size.
         device: such as ``"cpu"``; None takes a GPU where there is one.
-        backend: what runs the networks of every frame: ``"torch"``, ``"onnxruntime"`` or
-            ``"openvino"``, see `with_backend`.
+        backend: what runs the networks of every frame: ``"torch"``, ``"compile"``,
+            ``"onnxruntime"`` or ``"openvino"``, see `with_backend`.
         precision: ``"fp32"``, ``"bf16"`` (OpenVINO) or ``"int8"`` (of the masks alone).
         force: replace an existing output.
         progress: show progress bars.

@@ -82,7 +82,7 @@ def test_lost_points_by_hand(bundle, monkeypatch):
 @pytest.mark.parametrize(
     ("backend", "precision", "device", "error", "words"),
     [
-        ("tensorrt", "fp32", "cpu", ValueError, "expected one of torch, onnxruntime, openvino"),
+        ("tensorrt", "fp32", "cpu", ValueError, "expected one of torch, compile, onnxruntime"),
         ("openvino", "fp8", "cpu", ValueError, "expected one of fp32, bf16, int8"),
         ("torch", "int8", "cpu", ValueError, "--backend onnxruntime or openvino"),
         ("onnxruntime", "bf16", "cpu", ValueError, "--backend openvino"),
