@@ -56,7 +56,8 @@ copybutton_prompt_is_regexp = True
 # Every class has one home: the module that defines it. Commands and servers are no library.
 autosummary_context = {
     "skipped_modules": [
-        *("segkit.assets", "segkit.benchmark", "segkit.cli", "segkit.doctor", "segkit.serve"),
+        *("segkit.__main__", "segkit.assets", "segkit.benchmark", "segkit.cli", "segkit.doctor"),
+        "segkit.serve",
         *("segkit.mim_download", "segkit.mim_entry", "segkit.preparing", "segkit.web"),
         *("segkit_metrics.converters", "segkit_models.converters"),
         # They import triton, which is not everywhere.
@@ -77,7 +78,7 @@ nitpick_ignore_regex = [
     (r"py:.*", pattern)
     for pattern in (
         r"(torch|torchvision|torchaudio|numpy|np|nn|av|PIL|mmengine|matplotlib|cryptography)\..*",
-        r"(collections|typing|pathlib|fractions|types|logging|argparse|datetime|pickle|yaml)\..*",
+        r"(collections|concurrent|typing|pathlib|fractions|types|logging|argparse|datetime|pickle|yaml)\..*",
         r"(InputContainer|OutputContainer|VideoStream|AudioStream|VideoFrame|Packet|Node|Console)",
         r"(Figure|Progress|Tensor|Path|Any|Callable|Iterator|Iterable|Sequence|Mapping|T|P)",
         r"(dict|list|set|tuple)\[.*",
