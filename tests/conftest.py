@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,22 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
 def repository() -> Path:
     """The repository's root."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def run_alone() -> Callable[..., str]:
+    """Runs a file of tests in a process of its own: file, variables of that process -> output."""
+
+    def run(script: str, **variables: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", script],
+            cwd=REPOSITORY, capture_output=True, text=True, check=False,
+            env={**os.environ, **variables},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,8 @@ class MaskFit:
         speaking = [k for k, name in enumerate(bundle.scheme.regions) if name in names]
         self.speaking = torch.tensor(speaking, device=device)
         self.focus = self._where_lips_move()
+        sides = ("left_", "right_")
+        self.mirrors = not any(name.startswith(sides) for name in bundle.scheme.regions)
 
     def loss(self, index: Tensor) -> Tensor:
         """Draw augmented samples of some frames and compare the predicted lower halves."""
@@ -136,9 +138,11 @@ class MaskFit:
         return (1 + 4 * grown) / (1 + 4 * grown).mean()
 
     def _shifted(self, labels: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """Move both masks by a few pixels, as another crop of the same frame would."""
+        """Move both masks by a few pixels, as another crop would; mirror them half of the time."""
         reach = max(1, self.bundle.mask_size // 40)
         shift = torch.randint(-reach, reach + 1, (2,), generator=self.generator).tolist()
+        if self.mirrors and torch.rand((), generator=self.generator) < 0.5:
+            labels, reference = labels.flip(-1), reference.flip(-1)
         return torch.roll(labels, shift, (1, 2)), torch.roll(reference, shift, (1, 2))
 
     def _augmented(self, speech: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 
 from segkit.faces import NoFaceError, SeveralFacesError
 from segkit.progress import progress_bars
+from segkit.regions import SCHEME_19
 from segkit.talk.budget import BestWeights, Budget
 from segkit.talk.bundle import load_bundle
 from segkit.talk.fit import fit
@@ -287,3 +289,21 @@ def test_drawing_learns_on_the_masks_that_talk_will_make(tiny_bundle, side):
         for one, planes in zip(labels, logits, strict=True)
     ]
     assert np.array_equal(found.numpy(), np.stack(expected))
+
+
+def test_half_of_the_masks_are_mirrored_unless_left_and_right_have_names(tiny_bundle):
+    sided = mask_fit(replace(tiny_bundle, scheme=SCHEME_19))[0]
+    fit_, _ = mask_fit(tiny_bundle)
+    left = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    left[..., :32] = 6
+
+    def times_mirrored(fit_):
+        number = 0
+        for _ in range(200):
+            labels, reference = fit_._shifted(left, left)
+            assert torch.equal(labels, reference)
+            number += int(labels[0, 32, 48] == 6)
+        return number
+
+    assert 70 < times_mirrored(fit_) < 130
+    assert times_mirrored(sided) == 0

@@ -1,9 +1,6 @@
 """The kernels for GPUs without a GPU: interpreted, compiled to machine code, refused elsewhere."""
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -29,16 +26,12 @@ def tiny(form):
     ).eval()
 
 
-def test_the_interpreted_kernels_pass_their_tests(repository):
+def test_the_interpreted_kernels_pass_their_tests(run_alone):
     pytest.importorskip("triton", reason="triton is not on this platform")
-    script = "tests/segkit_models/layers/interpreted_region_kernels.py"
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", script],
-        cwd=repository, capture_output=True, text=True, check=False,
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert re.search(r"\b1\d passed", done.stdout), done.stdout[-500:]
+    told = run_alone(
+        "tests/segkit_models/layers/interpreted_region_kernels.py", TRITON_INTERPRET="1"
+    )
+    assert re.search(r"\b1\d passed", told), told[-500:]
 
 
 @pytest.mark.parametrize(
