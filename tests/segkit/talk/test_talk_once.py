@@ -1,6 +1,7 @@
 """What belongs to a clip is worked out once, whatever its length; counted, not timed."""
 
 import copy
+import functools
 
 import numpy as np
 import pytest
@@ -100,6 +101,29 @@ def test_a_decoder_that_prepares_nothing_is_simply_called():
     ones = torch.ones(2, 3, 4, 4)
     portrait = Portrait(Sum(), Sum(), mask_size=4)
     assert (portrait.logits(ones, ones, torch.ones(2, 5)) == 12).all()
+
+
+@pytest.mark.parametrize(("kind", "method"), [("video", "decode"), ("image", "decode_prepared")])
+def test_a_talk_asks_for_the_rows_that_it_looks_at(
+    kind, method, film, portrait_path, tools, tmp_path
+):
+    bundle, rows = tools.make_tiny(), []
+    decoder = bundle.modules["mask_decoder"]
+    decode = getattr(decoder, method)
+
+    @functools.wraps(decode)
+    def watched(*given, first_row=0):
+        rows.append(first_row)
+        return decode(*given, first_row=first_row)
+
+    setattr(decoder, method, watched)
+    save_wav(tmp_path / "voice.wav", tools.voice(0.3))
+    face = {"video": film, "image": portrait_path}[kind]
+    talk(
+        out=tmp_path / "out.mp4", audio=tmp_path / "voice.wav", model=bundle,
+        parser=tools.FixedParser(), progress=False, credentials=False, **{kind: face},
+    )  # fmt: skip
+    assert set(rows) == {bundle.mask_size // 2 - 1}
 
 
 @pytest.mark.parametrize("side", [32, 64, 128])
