@@ -4,7 +4,7 @@
 #   ARGS="-k regions"   passed on to pytest, or to `segkit demo`
 
 VENV   ?= .venv
-EXTRAS ?= dev,synth,mim,plot,cluster,web
+EXTRAS ?= dev,synth,mim,plot,cluster,web,export
 ARGS   ?=
 
 BIN   := $(VENV)/bin

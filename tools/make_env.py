@@ -28,7 +28,7 @@ def main() -> None:
     """Bring the environment up to date and write the stamp file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", type=Path, required=True)
-    parser.add_argument("--extras", default="dev,synth,mim,plot,cluster,web")
+    parser.add_argument("--extras", default="dev,synth,mim,plot,cluster,web,export")
     parser.add_argument("--stamp", type=Path, required=True)
     args = parser.parse_args()
 

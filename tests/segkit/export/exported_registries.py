@@ -1,4 +1,7 @@
-"""Every registered network, tiny, gives by ONNX Runtime what it gives by torch, at any batch."""
+"""Every registered network, tiny, gives by ONNX Runtime what it gives by torch, at any batch.
+
+`tests/segkit/backends/test_backends.py` runs this file in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -104,12 +107,6 @@ CASES = {
     "Wav2LipSyncNet": lambda: (Wav2LipSyncNet(width=0.125),
                                (_noise(2, 1, 80, 16), _noise(2, 15, 48, 96)), ("mel", "face")),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _installed():
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package, reason='needs the extra "export"')
 
 
 @pytest.mark.parametrize("case", CASES)
