@@ -140,7 +140,8 @@ def clip_notes(clip: Clip, scheme: RegionScheme) -> ClipNotes:
     moments = moments_of(clip.num_frames, _NUM_MOMENTS)
     waveform = clip.waveform.numpy().astype(np.float64)
     masks = clip.masks(moments)
-    mouth, lips = (np.isin(masks, _labels(scheme, end)).sum((1, 2)) for end in ("mouth", "lip"))
+    lips = np.isin(masks, scheme.lip_labels).sum((1, 2))
+    mouth = (masks == scheme.index("mouth")).sum((1, 2))
     seen = sum(stop - first for first, stop in clip.valid_ranges)
     there = mouth + lips > 0
     notes = ClipNotes(
@@ -162,10 +163,6 @@ def clip_notes(clip: Clip, scheme: RegionScheme) -> ClipNotes:
 def moments_of(num_frames: int, count: int) -> list[int]:
     """Return up to ``count`` frame numbers, spread evenly over a clip."""
     return sorted(set(np.linspace(0, num_frames - 1, count).round().astype(int).tolist()))
-
-
-def _labels(scheme: RegionScheme, ending: str) -> list[int]:
-    return [label for label, name in enumerate(scheme.regions) if name.endswith(ending)]
 
 
 def _still_share(clip: Clip, moments: Sequence[int]) -> float:

@@ -46,6 +46,22 @@ class RegionScheme:
             )
         return self.regions.index(region)
 
+    @property
+    def lip_labels(self) -> tuple[int, ...]:
+        """Labels of the lips, which are one region or two."""
+        return tuple(k for k, name in enumerate(self.regions) if name.endswith("lip"))
+
+    @property
+    def mouth_labels(self) -> tuple[int, ...]:
+        """Labels of the lips and of what lies between them."""
+        return tuple(k for k, name in enumerate(self.regions) if name.endswith(("lip", "mouth")))
+
+    @property
+    def face_labels(self) -> tuple[int, ...]:
+        """Labels of what speech redraws in the lower half: skin, nose, lips and mouth."""
+        plain = tuple(k for k, name in enumerate(self.regions) if name in ("skin", "nose"))
+        return tuple(sorted((*plain, *self.mouth_labels)))
+
     def merge(self, labels: Tensor, source: str) -> Tensor:
         """Translate a foreign label map into this scheme.
 

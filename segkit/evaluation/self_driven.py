@@ -1,7 +1,8 @@
 """Clips driven by their own speech: a method redraws what the data set knows the truth of.
 
 A method may use the speech, one reference frame with a closed mouth, every frame's upper half and
-what lies outside of the face. Sources differ in what they show it; ours: the same to all methods.
+what `segkit talk` leaves of a frame: all outside of the face, and the nose. Sources differ in what
+they show it; ours: the same to all methods.
 """
 
 from __future__ import annotations
@@ -93,9 +94,8 @@ class SelfDriven:
         known = range(self.start) if self.start else range(self.clip.num_frames)
         searched = known[:_SEARCHED_FRAMES]
         labels = self.clip.masks(searched)
-        lips, inside = (
-            (labels == self.scheme.index(name)).sum((1, 2)) for name in ("lip", "mouth")
-        )
+        lips = np.isin(labels, self.scheme.lip_labels).sum((1, 2))
+        inside = (labels == self.scheme.index("mouth")).sum((1, 2))
         # A frame without lips shows no face at all.
         closed = int(np.argmin(np.where(lips > 0, inside, labels[0].size)))
         number = searched[closed]

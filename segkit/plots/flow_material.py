@@ -15,7 +15,6 @@ from segkit.decisions import decide
 from segkit.edits import blink, swap
 from segkit.faces import apply_transform, crop_transform, track_face, warp_crop
 from segkit.halves import pose_of
-from segkit.plots.spoken_masks import mouth_labels
 from segkit.regions import one_hot
 from segkit.talk.bundle import Bundle
 from segkit.talk.identity import encode_styles
@@ -150,13 +149,13 @@ def widest_mouth(bundle: Bundle, labels: np.ndarray, waveform: Tensor) -> tuple[
     reference = one_hot(
         shrunk(torch.from_numpy(labels)[None], bundle.mask_size), len(bundle.scheme)
     )
-    inside = torch.tensor(mouth_labels(bundle.scheme, inside=True))
+    inside = bundle.scheme.index("mouth")
     best, widest = (0, reference[0]), -1
     for first in range(0, len(speech.vectors), _BATCH):
         audio = speech.vectors[first : first + _BATCH]
         shape = reference.expand(len(audio), -1, -1, -1)
         logits = bundle.modules["mask_decoder"](pose_of(shape), shape, audio)
-        width = torch.isin(decide(logits, bundle.scheme), inside).sum((1, 2))
+        width = (decide(logits, bundle.scheme) == inside).sum((1, 2))
         if int(width.max()) > widest:
             widest, place = int(width.max()), int(width.argmax())
             best = (first + place, logits[place])

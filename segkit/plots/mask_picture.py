@@ -13,7 +13,7 @@ from torch import Tensor
 from segkit.contracts import SAMPLE_RATE
 from segkit.plots.figures import INK, SOFT_INK
 from segkit.plots.page import Page, hex_colour
-from segkit.plots.spoken_masks import Moments, mouth_labels
+from segkit.plots.spoken_masks import Moments
 from segkit.regions import RegionScheme
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def mouth_window(labels: np.ndarray, *, scheme: RegionScheme) -> tuple[int, int,
         shows a mouth.
     """
     side = labels.shape[-1]
-    rows, columns = np.nonzero(np.isin(labels, mouth_labels(scheme)).any(0))
+    rows, columns = np.nonzero(np.isin(labels, scheme.mouth_labels).any(0))
     if not len(rows):
         rows, columns = np.array([side * 5 // 8, side * 3 // 4]), np.array([side // 3, side // 2])
     half = 0.65 * max((np.ptp(rows) + 1), (np.ptp(columns) + 1) / 2)
@@ -128,7 +128,7 @@ class _Strips(Page):
         self.count = len(moments.times_s)
         super().__init__(max(_LEFT + self.count * (_TILE + _GAP) + _RIGHT, _LEAST), height)
         self.window = mouth_window(moments.labels.numpy(), scheme=scheme)
-        self.mouths = np.isin(moments.labels.numpy(), mouth_labels(scheme))
+        self.mouths = np.isin(moments.labels.numpy(), scheme.mouth_labels)
 
     def left(self, column: int) -> float:
         """Return where a column begins."""

@@ -57,7 +57,7 @@ def moments_of_clip(clip: Clip, bundle: Bundle, *, num_frames: int) -> Moments:
     frames = spread(known, num_frames)
     searched = known[:_SEARCHED_FRAMES]
     planes = clip.masks(searched)
-    open_pixels = np.isin(planes, mouth_labels(bundle.scheme, inside=True)).sum((1, 2))
+    open_pixels = (planes == bundle.scheme.index("mouth")).sum((1, 2))
     closed = planes[int(open_pixels.argmin())]
     return Moments(
         clip.clip_id,
@@ -130,15 +130,6 @@ def spoken_masks(bundle: Bundle, moments: Moments, waveform: Tensor) -> Tensor:
     return with_upper_half_of(decide(logits, bundle.scheme), moments.labels)
 
 
-def mouth_labels(scheme: RegionScheme, *, inside: bool = False) -> list[int]:
-    """Return the labels of lips and of the inside of the mouth, or of the latter alone."""
-    return [
-        label
-        for label, name in enumerate(scheme.regions)
-        if name == "mouth" or (not inside and name.endswith("lip"))
-    ]
-
-
 def mouth_overlap(masks: Tensor, truth: Tensor, *, scheme: RegionScheme) -> np.ndarray:
     """Return the IoU of lips and mouth, taken as one region, in every frame.
 
@@ -150,7 +141,7 @@ def mouth_overlap(masks: Tensor, truth: Tensor, *, scheme: RegionScheme) -> np.n
     Returns:
         ``T`` in [0, 1]; NaN where neither shows a mouth.
     """
-    wanted = torch.tensor(mouth_labels(scheme))
+    wanted = torch.tensor(scheme.mouth_labels)
     one, other = (torch.isin(part, wanted) for part in (masks, truth))
     common, both = (one & other).sum((1, 2)).double(), (one | other).sum((1, 2)).double()
     return (common / both).numpy()

@@ -23,8 +23,6 @@ _SOURCE_TYPE = {
     "film": _SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia",
     "picture": _SOURCE_TYPES + "trainedAlgorithmicMedia",
 }
-_SPOKEN = ("skin", "nose", "lip", "mouth")
-"""Regions whose lower half is always drawn anew, see ``segkit.talk.paste``."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ def _regions(job: Job) -> tuple[str, ...]:
     scheme, plan = job.bundle.scheme, job.plan
     if plan.masks:  # a function of the user's may change any of them
         return tuple(name for name in scheme.regions if name != "background")
-    spoken = [name for name in _SPOKEN if name in scheme.regions]
+    spoken = [scheme.regions[label] for label in scheme.face_labels]
     blinks = plan.blinks.blinks or plan.automatic is not None
     changed = [swap.region for swap in plan.swaps] + (["eyes"] if blinks else [])
     return tuple(dict.fromkeys([*spoken, *changed]))

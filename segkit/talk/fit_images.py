@@ -77,13 +77,8 @@ class ImageFit:
         self.device = device
         self.random = torch.Generator().manual_seed(seed)
         self.pyramid = LOSSES.build({"type": "PyramidL1"}).to(device)
-        face = [
-            k
-            for k, name in enumerate(bundle.scheme.regions)
-            if name in ("skin", "nose", "lip", "mouth", "upper_lip", "lower_lip")
-        ]
-        mouth = [k for k in face if bundle.scheme.regions[k] not in ("skin", "nose")]
-        self._face, self._mouth = torch.tensor(face), torch.tensor(mouth)
+        self._face = torch.tensor(bundle.scheme.face_labels)
+        self._mouth = torch.tensor(bundle.scheme.mouth_labels)
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return masks ``B R S S`` to draw, images ``B 3 S S`` to reach, weights ``B 1 S S``."""

@@ -54,9 +54,7 @@ class MaskFit:
         self.features = self._features_of(clip)
         self.generator = torch.Generator().manual_seed(seed)
         self.weights = class_weights(self.labels[: self.num_train], self.num_regions)
-        names = ("lip", "mouth", "upper_lip", "lower_lip")
-        speaking = [k for k, name in enumerate(bundle.scheme.regions) if name in names]
-        self.speaking = torch.tensor(speaking, device=device)
+        self.speaking = torch.tensor(bundle.scheme.mouth_labels, device=device)
         self.focus = self._where_lips_move()
         sides = ("left_", "right_")
         self.mirrors = not any(name.startswith(sides) for name in bundle.scheme.regions)

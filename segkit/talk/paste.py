@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -11,13 +11,15 @@ import numpy as np
 from segkit.faces import paste_back
 from segkit.regions import SCHEME_12, RegionScheme
 
-_FACE = ("skin", "nose", "lip", "mouth")
+_STILL = ("nose", "ears", "left_ear", "right_ear", "hair", "glasses", "earrings")
+"""What speech does not move, and a code per region draws less well than the source shows it."""
 
 # Fractions of the crop's side. Paper: pasting is not described; ours:
 _TOP_BEGIN, _TOP_END = 0.50, 0.58  # between the eyes (.42) and the mouth (.66)
 _GROW = 0.025  # beyond the jaw, which moves with speech
 _FEATHER, _MIN_FEATHER = 0.035, 3.0  # the minimum in pixels
 _EDIT_GROW = 0.03
+_STILL_GROW, _STILL_FEATHER = 0.03, 0.03  # the shade around a nose is the source's too
 _EYES, _LASHES = ("eyes", "_eye"), 0.045  # lashes and lid folds reach beyond the eye's own region
 _GRAIN = 0.008  # what is finer than this is grain
 _MOUTH_MARGIN = 0.045  # around the lips the source shows the folds of another mouth
@@ -35,8 +37,9 @@ def blend_alpha(
 ) -> np.ndarray:
     """Say how opaque the generated crop lies over the source.
 
-    The lower face of both masks is covered, so that neither jaw shows twice; the upper half
-    belongs to the source but for edited regions.
+    The lower face of both masks is covered, so that neither jaw shows twice. The upper half belongs
+    to the source, and so does what speech does not move (nose, ears, hair) where both masks agree
+    on it, away from the lips; edited regions are covered wherever they are.
 
     Args:
         source_labels: label map ``H W`` of the source crop.
@@ -57,12 +60,14 @@ def blend_alpha(
         )
     side = source_labels.shape[0]
     feather = max(_MIN_FEATHER, _FEATHER * side)
-    face = _union(source_labels, spoken_labels, _face_labels(scheme))
+    face = _union(source_labels, spoken_labels, scheme.face_labels)
     rows = (np.arange(side, dtype=np.float32)[:, None] + 0.5) / side
     rise = np.clip((rows - _TOP_BEGIN) / (_TOP_END - _TOP_BEGIN), 0, 1)
     # Feathered at the sides only: the top has its own ramp, which a rim would push down onto the
     # lips.
     alpha = _soft(face, grow=_GROW * side, feather=feather) * (rise * rise * (3 - 2 * rise))
+    edited = tuple(edited)
+    alpha *= 1 - _still(source_labels, spoken_labels, edited, scheme)
     for name in edited:
         changed = _union(source_labels, spoken_labels, [scheme.index(name)])
         grow = _LASHES if name.endswith(_EYES) else _EDIT_GROW
@@ -84,7 +89,7 @@ def shown_box(
         ``(top, bottom, left, right)`` in pixels of the crop; bottom and right lie outside.
     """
     side = source_labels.shape[0]
-    face = _union(source_labels, spoken_labels, _face_labels(scheme))
+    face = _union(source_labels, spoken_labels, scheme.face_labels)
     face[: int(_TOP_BEGIN * side)] = 0
     reach = _BLUR_REACH * side + _GROW * side + max(_MIN_FEATHER, _FEATHER * side)
 
@@ -168,13 +173,8 @@ def keep_grain(
     side = source_labels.shape[0]
     kept = [name for name in ("skin", "nose") if name in scheme.regions and name not in edited]
     skin = [scheme.index(name) for name in kept]
-    lips = [scheme.index(name) for name in ("lip", "mouth") if name in scheme.regions]
     same = (source_labels == spoken_labels) & np.isin(source_labels, skin)
-    near_lips = _soft(
-        _union(source_labels, spoken_labels, lips),
-        grow=_MOUTH_MARGIN * side,
-        feather=_MOUTH_MARGIN * side,
-    )
+    near_lips = _near_lips(source_labels, spoken_labels, scheme)
     # From the border of the skin inwards: its outline moves with the jaw.
     share = _soft(same.astype(np.uint8), grow=0.0, feather=max(2.0, 2 * _GRAIN * side))
     share = (share * (1 - near_lips))[..., None]
@@ -229,11 +229,31 @@ def lay_over(
     return paste_back(frame, matched, transform, alpha)
 
 
-def _face_labels(scheme: RegionScheme) -> list[int]:
-    return [scheme.index(name) for name in _FACE if name in scheme.regions]
+def _still(
+    source_labels: np.ndarray,
+    spoken_labels: np.ndarray,
+    edited: tuple[str, ...],
+    scheme: RegionScheme,
+) -> np.ndarray:
+    """Say where the source shows, in [0, 1], because speech moves nothing there."""
+    side = source_labels.shape[0]
+    kept = [name for name in _STILL if name in scheme.regions and name not in edited]
+    same = np.isin(source_labels, [scheme.index(name) for name in kept])
+    same &= source_labels == spoken_labels
+    feather = max(_MIN_FEATHER, _STILL_FEATHER * side)
+    share = _soft(same.astype(np.uint8), grow=_STILL_GROW * side, feather=feather)
+    return share * (1 - _near_lips(source_labels, spoken_labels, scheme))
 
 
-def _union(first: np.ndarray, second: np.ndarray, regions: list[int]) -> np.ndarray:
+def _near_lips(
+    source_labels: np.ndarray, spoken_labels: np.ndarray, scheme: RegionScheme
+) -> np.ndarray:
+    reach = _MOUTH_MARGIN * source_labels.shape[0]
+    mouth = _union(source_labels, spoken_labels, scheme.mouth_labels)
+    return _soft(mouth, grow=reach, feather=reach)
+
+
+def _union(first: np.ndarray, second: np.ndarray, regions: Sequence[int]) -> np.ndarray:
     return (np.isin(first, regions) | np.isin(second, regions)).astype(np.uint8)
 
 

@@ -156,3 +156,22 @@ def test_merging_commutes_with_indexing(labels):
 def test_one_hot_refuses_a_label_too_many():
     with pytest.raises(ValueError, match=r"expected 0\.\.11, got a label 12"):
         one_hot(torch.full((2, 2), 12, dtype=torch.uint8), 12)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "lips", "mouth", "face"),
+    [
+        (SCHEME_12, "lip", "lip mouth", "lip nose skin mouth"),
+        (SCHEME_14, "lip", "lip mouth", "lip nose skin mouth"),
+        (
+            SCHEME_19,
+            "upper_lip lower_lip",
+            "mouth upper_lip lower_lip",
+            "skin nose mouth upper_lip lower_lip",
+        ),
+    ],
+)
+def test_every_scheme_knows_its_lips_mouth_and_face(scheme, lips, mouth, face):
+    groups = (scheme.lip_labels, scheme.mouth_labels, scheme.face_labels)
+    named = [" ".join(scheme.regions[label] for label in labels) for labels in groups]
+    assert named == [lips, mouth, face]

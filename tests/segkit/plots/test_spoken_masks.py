@@ -11,12 +11,11 @@ from segkit.plots.mask_picture import mouth_window
 from segkit.plots.masks import plot_masks
 from segkit.plots.spoken_masks import (
     moments_of_clip,
-    mouth_labels,
     mouth_overlap,
     spoken_masks,
     spread,
 )
-from segkit.regions import SCHEME_12, SCHEME_19, one_hot
+from segkit.regions import SCHEME_12, one_hot
 from segkit.talk.speech import embed_speech
 
 pytest.importorskip("sklearn", reason="needs the extra `plot`")
@@ -36,16 +35,6 @@ def test_overlap_by_hand():
     truth[2, 0] = LIP
     overlaps = mouth_overlap(masks, truth, scheme=SCHEME_12)
     np.testing.assert_allclose(overlaps, [2 / 6, 1, 0, np.nan])
-
-
-def test_the_mouth_of_every_scheme():
-    assert mouth_labels(SCHEME_12) == [LIP, MOUTH]
-    assert [SCHEME_19.regions[label] for label in mouth_labels(SCHEME_19)] == [
-        "mouth",
-        "upper_lip",
-        "lower_lip",
-    ]
-    assert mouth_labels(SCHEME_12, inside=True) == [MOUTH]
 
 
 def test_moments_are_spread_over_the_frames_with_a_face(clips, tiny_bundle):
@@ -79,7 +68,7 @@ def test_the_window_holds_every_mouth_and_is_twice_as_wide_as_high(clips):
     assert right - left == 2 * (bottom - top)
     assert 0 <= top < bottom <= 32
     assert 0 <= left < right <= 32
-    mouth = np.isin(labels, mouth_labels(SCHEME_12))
+    mouth = np.isin(labels, SCHEME_12.mouth_labels)
     assert mouth[:, top:bottom, left:right].sum() == mouth.sum()
     top, bottom, left, right = mouth_window(np.zeros((2, 32, 32), np.uint8), scheme=SCHEME_12)
     assert 0 <= top < bottom <= 32

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segkit.regions import SCHEME_12
+from segkit.regions import SCHEME_12, SCHEME_19
 from segkit.talk.paste import blend_alpha, keep_grain, lay_over, match_colours, shown_box
 
 SIZE = 64
@@ -51,6 +51,48 @@ def test_edited_regions_are_covered_wherever_they_are():
     alpha = blend_alpha(labels, labels, edited=["eyes"])
     assert alpha[labels == SCHEME_12.index("eyes")].min() > 0.5
     assert alpha[10].max() == 0
+
+
+NOSE = SCHEME_12.index("nose")
+
+
+def nosed(rows=(28, 36), scheme=SCHEME_12):
+    """A face with a nose that ends 2 px above the lip, and no eyes."""
+    labels = face()
+    labels[rows[0] : rows[1], 28:37] = NOSE
+    if scheme is SCHEME_19:
+        names = [SCHEME_12.regions[label] for label in range(len(SCHEME_12))]
+        lower = np.mgrid[:SIZE, :SIZE][0] >= 42
+        table = np.array([0] + [scheme.index(n) if n in scheme.regions else 0 for n in names[1:]])
+        upper = np.where(lower, scheme.index("lower_lip"), scheme.index("upper_lip"))
+        return np.where(labels == SCHEME_12.index("lip"), upper, table[labels]).astype(np.uint8)
+    return labels
+
+
+@pytest.mark.parametrize("scheme", [SCHEME_12, SCHEME_19])
+def test_a_nose_stays_the_sources_and_lips_never_do(scheme):
+    size = 4
+    labels = np.kron(nosed((26, 34), scheme), np.ones((size, size), np.uint8))
+    alpha = blend_alpha(labels, labels, scheme=scheme)
+    nose, lips = labels == scheme.index("nose"), np.isin(labels, scheme.lip_labels)
+    # Its lowest rows are within reach of the lips' own folds.
+    away = nose & (np.mgrid[: size * SIZE, : size * SIZE][0] < size * 33)
+    assert nose[size * SIZE // 2 :].sum() > 200
+    assert alpha[away].max() == 0
+    assert alpha[lips].min() == 1
+    drawn = blend_alpha(labels, labels, edited=["nose"], scheme=scheme)
+    assert drawn[nose & away][-100:].min() > 0.2
+
+
+@given(shift=st.integers(0, 12))
+@settings(max_examples=12)
+def test_a_nose_that_moved_is_drawn_where_the_masks_differ(shift):
+    source, spoken = nosed((26, 40)), nosed((26, 40 - shift))
+    alone = blend_alpha(np.where(source == NOSE, SKIN, source), spoken)
+    alpha = blend_alpha(source, spoken)
+    assert (alpha <= alone + 1e-6).all()
+    far = np.abs(np.mgrid[:SIZE, :SIZE][1] - 32) > 16
+    assert np.array_equal(alpha[far], alone[far])
 
 
 def test_maps_of_two_sizes_are_refused():
