@@ -21,6 +21,8 @@ _FEATHER, _MIN_FEATHER = 0.035, 3.0  # the minimum in pixels
 _EDIT_GROW = 0.03
 _STILL_GROW, _STILL_FEATHER = 0.03, 0.03  # the shade around a nose is the source's too
 _EYES, _LASHES = ("eyes", "_eye"), 0.045  # lashes and lid folds reach beyond the eye's own region
+_HALO, _MIN_HALO = 0.1, 8.0  # no rim below reaches further, the minimum in pixels
+_SPREAD_SIDE = 64  # pixels on which colours are spread
 _GRAIN = 0.008  # what is finer than this is grain
 _MOUTH_MARGIN = 0.045  # around the lips the source shows the folds of another mouth
 
@@ -60,14 +62,18 @@ def blend_alpha(
         )
     side = source_labels.shape[0]
     feather = max(_MIN_FEATHER, _FEATHER * side)
-    face = _union(source_labels, spoken_labels, scheme.face_labels)
-    rows = (np.arange(side, dtype=np.float32)[:, None] + 0.5) / side
+    edited = tuple(edited)
+    alpha = np.zeros((side, side), np.float32)
+    # Nothing of the upper half shows, and from further up nothing reaches down.
+    top = max(0, math.floor(_TOP_BEGIN * side - max(_MIN_HALO, _HALO * side)))
+    source, spoken = source_labels[top:], spoken_labels[top:]
+    face = _union(source, spoken, scheme.face_labels)
+    rows = (np.arange(top, side, dtype=np.float32)[:, None] + 0.5) / side
     rise = np.clip((rows - _TOP_BEGIN) / (_TOP_END - _TOP_BEGIN), 0, 1)
     # Feathered at the sides only: the top has its own ramp, which a rim would push down onto the
     # lips.
-    alpha = _soft(face, grow=_GROW * side, feather=feather) * (rise * rise * (3 - 2 * rise))
-    edited = tuple(edited)
-    alpha *= 1 - _still(source_labels, spoken_labels, edited, scheme)
+    alpha[top:] = _soft(face, grow=_GROW * side, feather=feather) * (rise * rise * (3 - 2 * rise))
+    alpha[top:] *= 1 - _still(source, spoken, edited, scheme)
     for name in edited:
         changed = _union(source_labels, spoken_labels, [scheme.index(name)])
         grow = _LASHES if name.endswith(_EYES) else _EDIT_GROW
@@ -132,12 +138,18 @@ def match_colours(
     rim = 4 * alpha * (1 - alpha)
     if agreeing is not None:
         rim = rim * agreeing
-    sigma = alpha.shape[0] / 9
-    weight = cv2.GaussianBlur(rim.astype(np.float32), (0, 0), sigma)[..., None]
-    difference = (source.astype(np.float32) - generated.astype(np.float32)) * rim[..., None].astype(
-        np.float32
-    )
-    spread = cv2.GaussianBlur(difference, (0, 0), sigma) / (weight + 1e-3)
+    rim = rim.astype(np.float32)[..., None]
+    difference = (source.astype(np.float32) - generated.astype(np.float32)) * rim
+    # What a Gaussian this wide lets through is the same on a small copy.
+    side = alpha.shape[0]
+    small = np.dstack([difference, rim])
+    step = max(1, side // _SPREAD_SIDE)
+    if step > 1:
+        small = cv2.resize(small, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), side / 9 / step)
+    spread = small[..., :3] / (small[..., 3:] + 1e-3)
+    if step > 1:
+        spread = cv2.resize(spread, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     # A wrong mask must not tint a face: skin of one person in one picture never differs by more.
     corrected = generated.astype(np.float32) + np.clip(spread, -40, 40)
     return np.clip(np.rint(corrected), 0, 255).astype(np.uint8)
@@ -236,7 +248,7 @@ def _still(
     scheme: RegionScheme,
 ) -> np.ndarray:
     """Say where the source shows, in [0, 1], because speech moves nothing there."""
-    side = source_labels.shape[0]
+    side = source_labels.shape[1]
     kept = [name for name in _STILL if name in scheme.regions and name not in edited]
     same = np.isin(source_labels, [scheme.index(name) for name in kept])
     same &= source_labels == spoken_labels
@@ -248,7 +260,7 @@ def _still(
 def _near_lips(
     source_labels: np.ndarray, spoken_labels: np.ndarray, scheme: RegionScheme
 ) -> np.ndarray:
-    reach = _MOUTH_MARGIN * source_labels.shape[0]
+    reach = _MOUTH_MARGIN * source_labels.shape[1]
     mouth = _union(source_labels, spoken_labels, scheme.mouth_labels)
     return _soft(mouth, grow=reach, feather=reach)
 
@@ -259,16 +271,27 @@ def _union(first: np.ndarray, second: np.ndarray, regions: Sequence[int]) -> np.
 
 def _soft(mask: np.ndarray, *, grow: float, feather: float) -> np.ndarray:
     """Grow a mask, then let it rise smoothly from 0 at its new rim to 1 inside."""
-
-    def distance(plane: np.ndarray) -> np.ndarray:
-        # Repeated edges: the crop's own border is none of the mask's.
-        padded = np.pad(plane, 1, mode="edge")
-        return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-
+    soft = np.zeros(mask.shape, np.float32)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return soft
+    reach = math.ceil(grow) + 2  # two, so that no pixel outside is the nearest without the mask
+    box = (
+        slice(max(0, rows[0] - reach), rows[-1] + 1 + reach),
+        slice(max(0, columns[0] - reach), columns[-1] + 1 + reach),
+    )
     # Both distances are at least 1 on their own side: half a pixel each makes them one scale.
-    depth = distance(mask) - distance(1 - mask) + 0.5 - mask
+    inner = mask[box]
+    depth = _distance(inner) - _distance(1 - inner) + 0.5 - inner
     rise = np.clip((grow + depth) / feather, 0, 1)
-    return rise * rise * (3 - 2 * rise)
+    soft[box] = rise * rise * (3 - 2 * rise)
+    return soft
+
+
+def _distance(plane: np.ndarray) -> np.ndarray:
+    """Return how far each pixel is from the next 0; none lies beyond the border."""
+    padded = np.pad(plane, 1, mode="edge")
+    return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
 
 
 def _fade_at_border(side: int, width: float) -> np.ndarray:

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from segkit.regions import SCHEME_12, SCHEME_19
-from segkit.talk.paste import blend_alpha, keep_grain, lay_over, match_colours, shown_box
+from segkit.talk.paste import _soft, blend_alpha, keep_grain, lay_over, match_colours, shown_box
 
 SIZE = 64
 SKIN, NECK = SCHEME_12.index("skin"), SCHEME_12.index("neck")
@@ -114,6 +116,43 @@ def test_colours_are_matched_where_light_differs():
     after = np.abs(matched.astype(float) - source)[inside].mean()
     assert before > 10
     assert after < 2.5
+
+
+def test_colours_spread_on_a_small_copy_as_at_full_size():
+    random = np.random.default_rng(4)
+    big = np.ones((4, 4), np.uint8)
+    alpha = blend_alpha(np.kron(face(), big), np.kron(face(50), big)).astype(np.float64)
+    source = random.integers(60, 200, (*alpha.shape, 3), dtype=np.uint8)
+    rows = np.linspace(-25, 25, len(alpha))[:, None, None]
+    generated = np.rint(source + rows + (12, -6, 3)).clip(0, 255).astype(np.uint8)
+    rim = 4 * alpha * (1 - alpha)
+    sigma = len(alpha) / 9
+    weight = gaussian_filter(rim, sigma, mode="mirror")[..., None] + 1e-3
+    difference = (source.astype(float) - generated) * rim[..., None]
+    spread = gaussian_filter(difference, (sigma, sigma, 0), mode="mirror") / weight
+    wanted = np.rint(generated + spread.clip(-40, 40)).clip(0, 255)
+    found = match_colours(generated, source, alpha.astype(np.float32)).astype(float)
+    off = np.abs(found - wanted)[alpha > 0.02]
+    assert off.max() <= 1
+    assert off.mean() < 0.05
+    assert np.abs(found - generated)[alpha > 0.02].mean() > 5
+
+
+@given(
+    mask=hnp.arrays(np.uint8, (24, 20), elements=st.integers(0, 1)),
+    box=st.tuples(*[st.integers(0, 19)] * 4),
+    grow=st.floats(0, 6), feather=st.floats(1, 8),
+)  # fmt: skip
+def test_soft_rims_by_another_librarys_distances(mask, box, grow, feather):
+    top, height, left, width = box
+    inner = np.zeros_like(mask)
+    inner[top : top + height, left : left + width] = mask[top : top + height, left : left + width]
+    depth = distance_transform_edt(inner) - distance_transform_edt(1 - inner) + 0.5 - inner
+    rise = np.clip((grow + depth) / feather, 0, 1)
+    smooth = rise * rise * (3 - 2 * rise)
+    if inner.all() or not inner.any():
+        smooth = inner.astype(float)  # that library has no distance to what is not there
+    np.testing.assert_allclose(_soft(inner, grow=grow, feather=feather), smooth, atol=1e-5)
 
 
 def test_equal_pictures_are_not_changed():
