@@ -35,6 +35,7 @@ from benchmarks.ways import RegionLoop, RestoredLips, paper_bundle
 from segkit.audio import MelFrontEnd, load_audio, mel_windows
 from segkit.contracts import FPS
 from segkit.faces import crop_transforms, feathered_alpha, paste_back, track_face, warp_crop
+from segkit.memory import keep_freed_memory
 from segkit.talk.bundle import Bundle
 from segkit.talk.pipeline import talk
 from segkit.video import VideoReader, VideoWriter
@@ -159,11 +160,15 @@ def main(
     loop_frames: Annotated[int, typer.Option(min=1, help="Made region by region.")] = 2,
     lip_frames: Annotated[int, typer.Option(min=1, help="Made by Wav2Lip, restored.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of clip and weights.")] = 0,
+    keep_memory: Annotated[
+        bool, typer.Option(help="Keep freed memory, as `segkit talk` does; holds for all ways.")
+    ] = True,
     out: Annotated[Path | None, typer.Option(help="JSON file for the numbers.")] = None,
 ) -> None:
     """Print a table of all ways."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
+    kept = keep_memory and keep_freed_memory()
     size = 64 if quick else 512
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -193,7 +198,8 @@ def main(
     for line in table(rows, before=before, after=after):
         typer.echo(line)
     if out is not None:
-        numbers = dict(peak=[before, after], layers=layers, rows=[row._asdict() for row in rows])
+        made_by = [row._asdict() for row in rows]
+        numbers = dict(peak=[before, after], layers=layers, memory_kept=kept, rows=made_by)
         out.write_text(json.dumps(numbers, indent=1))
 
 

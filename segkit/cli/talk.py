@@ -279,8 +279,10 @@ def talk(
         require_free(masks, force=force)
     chosen = chosen_face(face, point, ref_image)
 
+    from segkit.memory import keep_freed_memory
     from segkit.talk.pipeline import talk as make
 
+    keep_freed_memory()
     made = make(
         out=out, video=video, image=image, audio=audio, model=model, face=chosen,
         background=background, swaps=swap or (), blinks=blink or (),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -14,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from segkit.film_join import join_films
+from segkit.memory import give_back_freed_memory
 from segkit.provenance import add_credentials, statement_of
 from segkit.talk.alongside import Aside, ahead
 from segkit.talk.finishing import Finisher
@@ -171,19 +170,10 @@ def write_segments(
                 aside.drop()
                 raise
         work.finish(number, segment)
-        # The encoder, the largest thing in memory, goes before the next comes.
+        # The encoder, the largest thing in memory, goes before the next comes: at 1080p 300 MB,
+        # which the next one may not find in one piece.
         del writer
-        _give_back_memory()
-
-
-def _give_back_memory() -> None:
-    """Let the C library return what it holds free, such as the frames of the last encoder.
-
-    At 1080p that is 300 MB after each segment, which the next one may not find in one piece. Only
-    GNU's library has it.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        give_back_freed_memory()
 
 
 def _encoded(shots: Iterator[Shot], writer: VideoWriter, watch: Stopwatch, aside: Aside) -> Segment:

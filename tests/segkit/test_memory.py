@@ -1,0 +1,40 @@
+"""What is told to the C library is what it does, seen by the system's own count of pages."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import numpy as np
+from segkit.memory import give_back_freed_memory, keep_freed_memory
+
+def held_mb():
+    with open("/proc/self/statm") as numbers:
+        return int(numbers.read().split()[1]) * 4096 / 1e6
+
+told = keep_freed_memory() if {keep} else True
+before = held_mb()
+array = np.ones(100_000_000, np.uint8)
+taken = held_mb()
+del array
+freed = held_mb()
+give_back_freed_memory()
+print(told, round(taken - before), round(freed - before), round(held_mb() - before))
+"""
+
+
+@pytest.mark.parametrize(("keep", "kept_mb"), [(True, 100), (False, 0)])
+def test_freed_memory_is_kept_until_it_is_given_back(keep, kept_mb):
+    if not sys.platform.startswith("linux"):
+        pytest.skip("counts pages as Linux does")
+    script = SCRIPT.format(keep=keep)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    told, taken, freed, left = done.stdout.split()
+    if told == "False":
+        pytest.skip("the C library is not GNU's")
+    assert int(taken) == pytest.approx(100, abs=5)
+    assert int(freed) == pytest.approx(kept_mb, abs=5)
+    assert int(left) == pytest.approx(0, abs=5)
