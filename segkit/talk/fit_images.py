@@ -10,16 +10,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segkit.regions import one_hot
+from segkit.regions import RegionScheme, one_hot
 from segkit.registry import LOSSES
 from segkit.talk.budget import BestWeights, Budget, fast_precision
 from segkit.talk.bundle import Bundle
-from segkit.talk.patches import PatchCritic
+from segkit.talk.paste import shown_box
+from segkit.talk.patches import PatchCritic, judged_box
 
 if TYPE_CHECKING:
     from segkit.talk.person_clip import PersonClip
 
 _NUM_CHECKS = 10
+_WHOLE_EVERY = 4
+"""Steps from one that draws whole crops to the next; the others draw what speech changes, which
+takes two fifths of the time."""
+
+Box = tuple[int, int, int, int]
+"""``(top, bottom, left, right)`` in pixels of the crop, ends outside."""
+
 _ADVERSARIAL_FROM = 0.35
 """Share of the budget after which sharpness joins: before, there is nothing to sharpen."""
 
@@ -37,10 +45,16 @@ class PersonGenerator(nn.Module):
         self.generator = generator
         self.styles = nn.Parameter(styles.clone())
 
-    def forward(self, mask: Tensor) -> Tensor:
-        """Draw the person in the shape of masks ``B R H W``."""
-        if hasattr(self.generator, "prepare"):
-            return self.generator.render(self.generator.prepare(self.styles), mask)  # type: ignore[operator]
+    @property
+    def draws_parts(self) -> bool:
+        """Whether a part of the crop can be drawn alone."""
+        return hasattr(self.generator, "prepare")
+
+    def forward(self, mask: Tensor, box: Box | None = None) -> Tensor:
+        """Draw the person in the shape of masks ``B R H W``; of a part alone where it can be."""
+        if self.draws_parts:
+            prepared = self.generator.prepare(self.styles)  # type: ignore[operator]
+            return self.generator.render(prepared, mask, box=box)  # type: ignore[operator]
         return self.generator(self.styles.expand(len(mask), -1, -1, -1), mask)
 
 
@@ -79,12 +93,41 @@ class ImageFit:
         self.pyramid = LOSSES.build({"type": "PyramidL1"}).to(device)
         self._face = torch.tensor(bundle.scheme.face_labels)
         self._mouth = torch.tensor(bundle.scheme.mouth_labels)
+        self.side = clip.images.shape[-1]
+        self.box = self._spoken_box(bundle.scheme) if self.model.draws_parts else None
 
-    def batch(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return masks ``B R S S`` to draw, images ``B 3 S S`` to reach, weights ``B 1 S S``."""
+    def batch(self, index: Tensor, box: Box | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return masks ``B R S S`` to draw, images ``B 3 H W`` to reach, weights ``B 1 H W``.
+
+        Args:
+            index: frames.
+            box: the part that is drawn. Its weights sum up as they do in the whole crop, where
+                what lies outside of it counts more, since it is seen in some steps alone.
+        """
         labels = self._varied(index).to(self.device)
         image = self.images[index].to(self.device).float() / 127.5 - 1
-        return one_hot(labels, self.num_regions), image, self._importance(index).to(self.device)
+        weight = self._importance(index).to(self.device)
+        if self.box is not None:
+            top, bottom, left, right = self.box
+            seen = (..., slice(top, bottom), slice(left, right))
+            if box is None:
+                outside = torch.full_like(weight, _WHOLE_EVERY)
+                outside[seen] = 1
+                weight = weight * outside
+            else:
+                share = (bottom - top) * (right - left) / self.side**2
+                image, weight = image[seen], share * weight[seen]
+        return one_hot(labels, self.num_regions), image, weight
+
+    def _spoken_box(self, scheme: RegionScheme) -> Box:
+        """Return what is ever shown of the crop, or judged, while nothing is edited."""
+        spoken = self.labels if self.spoken is None else self.spoken
+        boxes = [
+            shown_box(true.numpy(), said.numpy(), scheme=scheme)
+            for true, said in zip(self.labels, spoken, strict=True)
+        ]
+        tops, bottoms, lefts, rights = zip(*boxes, judged_box(self.side), strict=True)
+        return min(tops), max(bottoms), min(lefts), max(rights)
 
     def draw(self, batch_size: int) -> Tensor:
         """Return random training frames."""
@@ -169,13 +212,17 @@ def fit_images(
     for _ in budget:
         for group in (*optimiser.param_groups, *critic_optimiser.param_groups):
             group["lr"] = learning_rate * budget.cosine()
-        mask, image, weight = fit.batch(fit.draw(batch_size))
+        box = None if budget.step % _WHOLE_EVERY == 0 else fit.box
+        mask, image, weight = fit.batch(fit.draw(batch_size), box)
         with fast_precision(fit.device):
-            fake = model(mask)
+            fake = model(mask, box)
         fake = fake.float()
         loss = fit.loss(fake, image, weight)
         if adversarial and budget.share > _ADVERSARIAL_FROM:
-            shown, real = critic.window(fake), critic.window(image)
+            origin = (0, 0) if box is None else (box[0], box[2])
+            shown, real = (
+                critic.window(each, side=fit.side, origin=origin) for each in (fake, image)
+            )
             critic_optimiser.zero_grad()
             critic.loss(shown.detach(), real).backward()
             critic_optimiser.step()

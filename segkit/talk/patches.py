@@ -14,6 +14,11 @@ _LEFT, _RIGHT = 0.2, 0.8
 _BOTTOM = 0.9
 
 
+def judged_box(side: int) -> tuple[int, int, int, int]:
+    """Return the judged part of crops: ``(top, bottom, left, right)``, ends outside."""
+    return round(_TOP * side), round(_BOTTOM * side), round(_LEFT * side), round(_RIGHT * side)
+
+
 class PatchCritic(nn.Module):
     """Judge every patch of the lower face, real or drawn.
 
@@ -34,14 +39,17 @@ class PatchCritic(nn.Module):
         )
         self.head = spectral_norm(nn.Conv2d(channels[-1], 1, 3, padding=1))
 
-    def window(self, image: Tensor) -> Tensor:
-        """Cut the judged part out of crops ``B 3 S S``."""
-        side = image.shape[-1]
-        return image[
-            ...,
-            round(_TOP * side) : round(_BOTTOM * side),
-            round(_LEFT * side) : round(_RIGHT * side),
-        ]
+    def window(self, image: Tensor, *, side: int, origin: tuple[int, int] = (0, 0)) -> Tensor:
+        """Cut the judged part out of crops.
+
+        Args:
+            image: ``B 3 H W``, crops or a part of them that holds the whole window.
+            side: of the crops.
+            origin: row and column of the crop where ``image`` begins.
+        """
+        top, bottom, left, right = judged_box(side)
+        row, column = origin
+        return image[..., top - row : bottom - row, left - column : right - column]
 
     def features(self, window: Tensor) -> list[Tensor]:
         """Return the activations of all layers, the scores last."""

@@ -1,0 +1,104 @@
+"""Drawing what speech changes, three steps of four, serves the objective of drawing all."""
+
+import numpy as np
+import pytest
+import torch
+
+from segkit.progress import progress_bars
+from segkit.talk import fit_images
+from segkit.talk.budget import Budget
+from segkit.talk.fit_images import ImageFit
+from segkit.talk.paste import lay_over
+from segkit.talk.patches import PatchCritic
+from segkit.talk.person_clip import PersonClip
+
+
+def learning_of(bundle):
+    """Four frames of an ellipse whose lips go down, in crops of 64 px."""
+    rows, columns = np.mgrid[:64, :64]
+    labels = np.where(((rows - 32) / 26) ** 2 + ((columns - 32) / 20) ** 2 <= 1, 6, 0)
+    labels = np.stack([labels] * 4)
+    for frame in range(4):
+        labels[frame, 42 : 46 + frame, 26:40] = 1
+    random = torch.Generator().manual_seed(0)
+    clip = PersonClip(
+        torch.randint(256, (4, 3, 64, 64), generator=random, dtype=torch.uint8),
+        torch.from_numpy(labels.astype(np.uint8)),
+        np.zeros((4, 478, 3), np.float32),
+        torch.arange(4),
+        torch.zeros(4 * 640),
+        1.0,
+    )
+    styles = torch.randn(1, 12, 10, 8, generator=random)
+    return ImageFit(bundle, clip, styles, None, held_out=1, seed=0, device=torch.device("cpu"))
+
+
+@pytest.fixture
+def learning(tools):
+    return learning_of(tools.make_tiny())
+
+
+def test_the_steps_together_weigh_every_pixel_by_its_use(learning):
+    index = torch.arange(3)
+    top, bottom, left, right = learning.box
+    assert (bottom - top) * (right - left) < 64 * 64 / 2
+    error = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    whole = (error * learning.batch(index)[2]).mean()
+    part = (error[..., top:bottom, left:right] * learning.batch(index, learning.box)[2]).mean()
+    steps = [part] * (fit_images._WHOLE_EVERY - 1) + [whole]
+    wanted = (error * learning._importance(index)).mean()
+    torch.testing.assert_close(torch.stack(steps).mean(), wanted)
+
+
+def test_a_part_is_the_part_of_the_whole(learning):
+    top, bottom, left, right = learning.box
+    mask, image, weight = learning.batch(torch.arange(3), learning.box)
+    assert mask.shape == (3, 12, 64, 64)
+    assert image.shape == (3, 3, bottom - top, right - left)
+    assert weight.shape == (3, 1, bottom - top, right - left)
+    with torch.no_grad():
+        whole, part = learning.model(mask), learning.model(mask, learning.box)
+    torch.testing.assert_close(part, whole[..., top:bottom, left:right], atol=1e-5, rtol=1e-4)
+    critic = PatchCritic()
+    judged = critic.window(whole, side=64)
+    assert judged.shape[-2:] == (58 - 33, 51 - 13)
+    torch.testing.assert_close(
+        critic.window(part, side=64, origin=(top, left)), judged, atol=1e-5, rtol=1e-4
+    )
+
+
+def test_outside_of_the_part_nothing_drawn_is_ever_seen(learning):
+    top, bottom, left, right = learning.box
+    random = np.random.default_rng(0)
+    frame, drawn = random.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    hidden = np.zeros_like(drawn)
+    hidden[top:bottom, left:right] = drawn[top:bottom, left:right]
+    for labels in learning.labels.numpy():
+        shown = [
+            lay_over(
+                frame, crop=frame, generated=each, transform=np.eye(2, 3), source_labels=labels,
+                spoken_labels=labels,
+            )
+            for each in (drawn, hidden)
+        ]  # fmt: skip
+        assert np.array_equal(*shown)
+
+
+class WholeOnly(torch.nn.Module):
+    """A generator that knows no parts: the colour of a region is the mean of its codes."""
+
+    def forward(self, styles, mask):
+        colours = styles.mean((2, 3))
+        return (colours[:, :, None, None] * mask).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+
+
+def test_a_generator_that_draws_no_parts_learns_from_whole_crops(tools):
+    bundle = tools.make_tiny()
+    bundle.modules["generator"] = WholeOnly()
+    learning = learning_of(bundle)
+    assert learning.box is None
+    index = torch.arange(2)
+    assert torch.equal(learning.batch(index)[2], learning._importance(index))
+    with progress_bars(show=False) as bars:
+        report = fit_images.fit_images(learning, Budget(9, bars, "images", steps=8))
+    assert report["error"][1] < report["error"][0]
