@@ -77,8 +77,10 @@ def talk(*, folder: str, options: dict[str, Any], limits: dict[str, float]) -> d
     edits = home / EDIT_FOLDER / EDIT_FILE
     _check_references(home / EDIT_FOLDER, limits)
     # Takes seconds to load: what is damaged is told before.
+    from segkit.memory import keep_freed_memory
     from segkit.talk.pipeline import talk as make
 
+    keep_freed_memory()
     return make(
         out=home / RESULT["talk"],
         masks=home / MASKS,
