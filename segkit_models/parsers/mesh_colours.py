@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 
@@ -174,12 +176,16 @@ def _cells(lab: np.ndarray) -> np.ndarray:
 
 def _histogram(cells: np.ndarray, weights: np.ndarray, *, min_mass: float = 1e-6) -> np.ndarray:
     counts = np.bincount(cells, weights, minlength=int(np.prod(_BINS))).reshape(_BINS)
-    for axis, (size, sigma) in enumerate(zip(_BINS, _BLUR, strict=True)):
-        counts = np.moveaxis(np.tensordot(_blur_matrix(size, sigma), counts, (1, axis)), 0, axis)
+    for size, sigma in zip(_BINS, _BLUR, strict=True):
+        # Not by `@`, whose threads take ten times as long where the processor has other work.
+        rows = np.ascontiguousarray(counts).reshape(size, -1)
+        blurred = np.einsum("ij,jk->ik", _blur_matrix(size, sigma), rows).reshape(counts.shape)
+        counts = blurred.transpose(1, 2, 0)  # the next axis first; after three all as before
     flat = counts.reshape(-1)
     return (flat / max(flat.sum(), min_mass)).astype(np.float32)
 
 
+@cache
 def _blur_matrix(size: int, sigma: float) -> np.ndarray:
     offset = np.arange(size)[:, None] - np.arange(size)
     matrix = np.exp(-0.5 * (offset / sigma) ** 2)

@@ -15,7 +15,7 @@ from segkit.faces import NoFaceError, apply_transform, crop_transform, warp_crop
 from segkit.faces.topology import FACE_OVAL, INNER_LIP, NUM_LANDMARKS
 from segkit.regions import SCHEME_12
 from segkit.registry import PARSERS
-from segkit_models.parsers.mesh_colours import guided_filter
+from segkit_models.parsers.mesh_colours import _BINS, _BLUR, _histogram, guided_filter
 from segkit_models.parsers.mesh_features import coverage
 from segkit_models.parsers.mesh_video import VideoParser
 
@@ -204,3 +204,17 @@ def test_guided_filter_keeps_the_guides_edges_and_flattens_the_rest():
     flat = guided_filter(np.full((40, 40), 0.5, np.float32), noisy[None], radius=4, epsilon=1e-4)[0]
     expected = cv2.blur(cv2.blur(noisy, (9, 9), borderType=2), (9, 9), borderType=2)
     np.testing.assert_allclose(flat, expected, atol=1e-4)
+
+
+def test_histograms_are_smoothed_along_every_axis_and_lose_nothing():
+    random = np.random.default_rng(0)
+    cells, weights = random.integers(0, np.prod(_BINS), 500), random.random(500)
+    counts = np.zeros(_BINS)
+    np.add.at(counts.reshape(-1), cells, weights)
+    for axis, (size, sigma) in enumerate(zip(_BINS, _BLUR, strict=True)):
+        kernel = np.exp(-0.5 * ((np.arange(size)[:, None] - np.arange(size)) / sigma) ** 2)
+        kernel /= kernel.sum(0)
+        counts = np.apply_along_axis(kernel.dot, axis, counts)
+    found = _histogram(cells, weights)
+    np.testing.assert_allclose(found, (counts / weights.sum()).reshape(-1), rtol=1e-5, atol=1e-12)
+    assert found.sum() == pytest.approx(1, abs=1e-4)
