@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,8 +32,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segkit"
 
 
-def graph_file(name: str, part: Part) -> Path:
+def graph_file(name: str, part: Part, *, config: dict[str, Any]) -> Path:
     """Return the ONNX file of a part; the first call makes it and compares it with torch.
+
+    Args:
+        name: of the component.
+        part: the component, with examples.
+        config: of the component: some of its arguments change the picture, but no weight.
 
     Raises:
         ExportError: it has no graph, or one that differs.
@@ -39,7 +46,8 @@ def graph_file(name: str, part: Part) -> Path:
     from segkit import __version__
 
     form = getattr(part.module, "region_conv", "")
-    mark = fingerprint(part.module, OPSET, __version__, torch.__version__, form)
+    settings = json.dumps(config, sort_keys=True, default=str)
+    mark = fingerprint(part.module, OPSET, __version__, torch.__version__, form, settings)
     path = cache_folder() / "graphs" / f"{name}-{mark}.onnx"
     if not path.is_file():
         logger.warning("%s: making its graph; this takes a while, once for each model", name)

@@ -16,7 +16,8 @@ from segkit.backends.runners import Runner, runner
 from segkit.contracts import SAMPLE_RATE
 from segkit.export.module import ExportError, require_extra
 from segkit.halves import pose_of
-from segkit.regions import one_hot
+from segkit.listening import fingerprint
+from segkit.regions import SCHEME_12, RegionScheme, one_hot
 from segkit.talk.bundle import Bundle
 from segkit.talk.speech import embed_speech
 
@@ -30,12 +31,27 @@ _HELD_OUT = range(100, 108)
 NAMES = ("pose", "reference", "audio")
 
 
+def check_regions(scheme: RegionScheme) -> None:
+    """Refuse schemes that the drawn faces have no labels for.
+
+    Raises:
+        ValueError: naming what to take instead.
+    """
+    if scheme.regions[: len(SCHEME_12)] != SCHEME_12.regions:
+        raise ValueError(
+            f"precision: int8 is calibrated on drawn faces with the regions of {SCHEME_12.name!r}, "
+            f"the model has those of {scheme.name!r}; take --precision fp32"
+        )
+
+
 def quantised_file(graph: Path, bundle: Bundle) -> Path:
     """Return the quantised file of a graph of the mask decoder, beside it; made at the first call.
 
-    Weights and activations get 8 bits by their ranges over drawn faces.
+    Weights and activations get 8 bits by their ranges over drawn faces and the audio encoder's
+    embeddings of a sound.
     """
-    path = graph.with_name(f"{graph.stem}-int8.onnx")
+    heard = fingerprint(bundle.modules["audio_encoder"])
+    path = graph.with_name(f"{graph.stem}-{heard}-int8.onnx")
     if path.is_file():
         return path
     require_extra("onnx", "onnxruntime")

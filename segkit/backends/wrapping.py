@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from segkit.backends.cache import graph_file
 from segkit.backends.compiling import compiled_decoder
-from segkit.backends.quantised import quantised_decoder
+from segkit.backends.quantised import check_regions, quantised_decoder
 from segkit.backends.runners import Runner, runner
 from segkit.export.parts import part_of
 from segkit.talk.bundle import Bundle
@@ -53,7 +53,10 @@ def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp
 
     Raises:
         ExportError: a network has no graph, or one that differs from torch.
+        ValueError: int8 for a model of other regions than those it is calibrated on.
     """
+    if precision == "int8":
+        check_regions(bundle.scheme)
     if backend == "torch":
         return bundle
     modules = dict(bundle.modules)
@@ -62,7 +65,7 @@ def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp
         return dataclasses.replace(bundle, modules=modules)
     for name in EVERY_FRAME:
         part = part_of(bundle, name)
-        graph = graph_file(name, part)
+        graph = graph_file(name, part, config=bundle.configs[name])
         if precision != "int8":
             run = runner(graph, part.inputs, backend=backend, precision=precision)
         elif name == "mask_decoder":

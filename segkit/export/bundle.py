@@ -102,10 +102,24 @@ def check_folder(out: Path, *, force: bool) -> None:
         raise FileExistsError(
             f"{out} exists already; give another folder, or --force to replace it"
         )
-    if out.exists() and not (out / MANIFEST).is_file():
-        raise FileExistsError(f"{out} is no export (no {MANIFEST}); give another folder")
+    if out.exists() and (reason := _not_an_export(out)):
+        raise FileExistsError(f"{out} is no export ({reason}); give another folder")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"the folder {out.parent} does not exist; make it first")
+
+
+def _not_an_export(out: Path) -> str | None:
+    """Say why a folder is not what an earlier export left, and nothing else; None if it is."""
+    if not (out / MANIFEST).is_file():
+        return f"no {MANIFEST}"
+    try:
+        manifest = json.loads((out / MANIFEST).read_text("utf-8"))
+        own = {MANIFEST, *(part["file"] for part in manifest["parts"])}
+        manifest["segkit"]
+    except (ValueError, KeyError, TypeError):
+        return f"its {MANIFEST} is another program's"
+    others = sorted(path.name for path in out.iterdir() if path.name not in own)
+    return f"it holds {', '.join(others[:3])}, which no export made" if others else None
 
 
 def _chosen(parts: Sequence[str]) -> list[str]:
@@ -147,5 +161,9 @@ def _put(making: Path, out: Path) -> None:
         return
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
     os.replace(out, old)
-    os.replace(making, out)
+    try:
+        os.replace(making, out)
+    except OSError:
+        os.replace(old, out)
+        raise
     shutil.rmtree(old, ignore_errors=True)

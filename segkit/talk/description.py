@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from segkit.faces.choice import FaceChoice, face_choice
 from segkit.listening import fingerprint
 
 if TYPE_CHECKING:
+    from segkit.talk.bundle import Bundle
     from segkit.talk.job import Job
 
 
@@ -19,7 +21,7 @@ def describe(job: Job, *, crf: int, preset: str, segment_frames: int) -> dict[st
     """Describe a talk by its inputs, its model, its options and the versions of what makes it.
 
     Media are told apart by path, size and time of change, since they may be long; networks by
-    their weights.
+    their weights and configs.
 
     Args:
         job: the talk.
@@ -31,11 +33,10 @@ def describe(job: Job, *, crf: int, preset: str, segment_frames: int) -> dict[st
 
     from segkit import __version__
 
-    modules = job.bundle.modules
     return {
         "--video or --image": _file(job.source.path),
         "--audio": _file(job.sound),
-        "--model": " ".join(fingerprint(modules[part]) for part in sorted(modules)),
+        "--model": _model(job.bundle),
         "person": fingerprint(_Person(job.bundle.person)),
         "--parser": f"{type(job.parser).__name__} {fingerprint(job.parser)}",
         "--face": _face(job.face),
@@ -48,6 +49,13 @@ def describe(job: Job, *, crf: int, preset: str, segment_frames: int) -> dict[st
         "batch and segment": f"{job.batch_size}, {segment_frames}",
         "versions": f"segkit {__version__}, torch {torch.__version__}, av {av.__version__}",
     }
+
+
+def _model(bundle: Bundle) -> str:
+    return " ".join(
+        fingerprint(module, json.dumps(bundle.configs[name], sort_keys=True, default=str))
+        for name, module in sorted(bundle.modules.items())
+    )
 
 
 class _Person(torch.nn.Module):

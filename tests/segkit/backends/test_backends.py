@@ -9,6 +9,10 @@ import pytest
 import torch
 
 from segkit.backends import check_backend
+from segkit.backends.cache import graph_file
+from segkit.backends.quantised import check_regions
+from segkit.export.parts import Part
+from segkit.regions import SCHEME_12, SCHEME_14, SCHEME_19
 from segkit.talk.pipeline import talk
 
 
@@ -42,3 +46,28 @@ def test_a_choice_is_refused_before_anything_is_read(picture, hum, tmp_path):
         talk(image=picture, audio=hum, out=tmp_path / "a.mp4", backend="onnxruntime",
              precision="bf16", device="cpu")  # fmt: skip
     assert not (tmp_path / "a.mp4").exists()
+
+
+def test_a_kept_graph_is_of_the_same_arguments(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEGKIT_CACHE", str(tmp_path))
+    made = []
+
+    def export(module, examples, path, **_):
+        made.append(path)
+        path.touch()
+
+    monkeypatch.setattr("segkit.backends.cache.export_module", export)
+    part = Part(torch.nn.Linear(2, 2), ("x",), ("y",), (torch.zeros(2, 2),), [], note="")
+    files = [
+        graph_file("generator", part, config={"num_masked_layers": layers})
+        for layers in (13, 17, 13)
+    ]
+    assert files[0] == files[2] != files[1]
+    assert made == files[:2]
+
+
+def test_int8_is_for_the_regions_it_is_calibrated_on():
+    check_regions(SCHEME_12)
+    check_regions(SCHEME_14)
+    with pytest.raises(ValueError, match=r"'celeba12', .* 'celeba_hq'; take --precision fp32"):
+        check_regions(SCHEME_19)

@@ -144,6 +144,9 @@ def test_what_decides_the_frames_is_in_the_description(
     }.items():
         other = described(**change)
         assert [key for key in plain if plain[key] != other[key]] == [name]
+    renamed = tools.make_tiny()
+    renamed.configs["generator"]["num_masked_layers"] = 1  # no weight tells
+    assert described(model=renamed)["--model"] != plain["--model"]
     os.utime(swaying, (1, 1))  # another film, as far as one can tell
     changed = described()
     assert changed["--video or --image"] != plain["--video or --image"]
