@@ -57,8 +57,13 @@ class RegionScheme:
         return tuple(k for k, name in enumerate(self.regions) if name.endswith(("lip", "mouth")))
 
     @property
+    def eyes(self) -> tuple[str, ...]:
+        """Names of the eyes, which are one region or two."""
+        return tuple(name for name in self.regions if name.endswith(("eyes", "_eye")))
+
+    @property
     def face_labels(self) -> tuple[int, ...]:
-        """Labels of what speech redraws in the lower half: skin, nose, lips and mouth."""
+        """Labels of what is drawn anew in the lower half: skin, nose, lips and mouth."""
         plain = tuple(k for k, name in enumerate(self.regions) if name in ("skin", "nose"))
         return tuple(sorted((*plain, *self.mouth_labels)))
 
@@ -242,10 +247,13 @@ def one_hot(labels: Tensor, num_regions: int, dtype: torch.dtype = torch.float32
         ``... R H W`` of zeros and ones.
 
     Raises:
-        ValueError: a label is not below ``num_regions``.
+        ValueError: a label is below 0, or not below ``num_regions``.
     """
-    if labels.numel() and int(labels.max()) >= num_regions:
-        raise ValueError(f"labels: expected 0..{num_regions - 1}, got a label {int(labels.max())}")
+    if labels.numel():
+        least, most = (int(label) for label in labels.aminmax())
+        if least < 0 or most >= num_regions:
+            wrong = least if least < 0 else most
+            raise ValueError(f"labels: expected 0..{num_regions - 1}, got a label {wrong}")
     shape = (*labels.shape[:-2], num_regions, *labels.shape[-2:])
     planes = torch.zeros(shape, dtype=dtype, device=labels.device)
     return planes.scatter_(-3, labels.long().unsqueeze(-3), 1)

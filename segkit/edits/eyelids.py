@@ -28,9 +28,7 @@ def blink(labels: np.ndarray, amount: float, *, scheme: RegionScheme = SCHEME_12
     import cv2
 
     skin = scheme.index("skin")
-    eyes = np.isin(
-        labels, [k for k, name in enumerate(scheme.regions) if name.endswith(("eyes", "_eye"))]
-    )
+    eyes = np.isin(labels, [scheme.index(name) for name in scheme.eyes])
     closed = labels.copy()
     num_eyes, components = cv2.connectedComponents(eyes.astype(np.uint8), connectivity=8)
     rows = np.arange(labels.shape[0])[:, None]

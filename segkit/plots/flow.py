@@ -55,7 +55,7 @@ def plot_flow(
     bundle.scheme.index(region)
     material = flow_material(
         bundle,
-        build_parser(None),
+        build_parser(scheme=bundle.scheme),
         picture=portrait(_PERSON, size=_SIZE)[0] if image is None else read_picture(image),
         waveform=_speech(audio),
         donor=portrait(_DONOR, size=_SIZE)[0] if donor is None else read_picture(donor),

@@ -92,7 +92,9 @@ def _of_film(path: str | Path | None, bundle: Bundle, num_frames: int) -> Moment
     from segkit.parser_choice import build_parser
 
     assert path is not None
-    return moments_of_video(path, bundle, parser=build_parser(None), num_frames=num_frames)
+    return moments_of_video(
+        path, bundle, parser=build_parser(scheme=bundle.scheme), num_frames=num_frames
+    )
 
 
 def _of_folder(

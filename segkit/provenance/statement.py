@@ -170,7 +170,7 @@ def _regions(job: Job) -> tuple[str, ...]:
         return tuple(name for name in scheme.regions if name != "background")
     spoken = [scheme.regions[label] for label in scheme.face_labels]
     blinks = plan.blinks.blinks or plan.automatic is not None
-    changed = [swap.region for swap in plan.swaps] + (["eyes"] if blinks else [])
+    changed = [swap.region for swap in plan.swaps] + list(scheme.eyes if blinks else ())
     return tuple(dict.fromkeys([*spoken, *changed]))
 
 

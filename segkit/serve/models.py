@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from segkit.regions import SCHEME_12
 from segkit.serve.queue import JobQueue
 from segkit.serve.store import DONE
+
+logger = logging.getLogger("segkit.serve")
 
 BUILTIN = "builtin"
 _FITTED = "fit:"
@@ -16,6 +21,8 @@ _FITTED = "fit:"
 class Models:
     """Names to files; a path never comes from a client.
 
+    Page and forms know the regions of the 12-class scheme; bundles of others are not offered.
+
     Args:
         queue: where fitted models come from.
         folder: of bundles to offer; None offers none.
@@ -23,6 +30,14 @@ class Models:
 
     queue: JobQueue
     folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        for path in () if self.folder is None else sorted(self.folder.glob("*.safetensors")):
+            if not _is_of_the_page(path):
+                logger.warning(
+                    "%s is not offered: its regions are those of %s, the page has those of %s",
+                    path, _scheme_of(path), SCHEME_12.name,
+                )  # fmt: skip
 
     def titles(self, *, owner: str) -> dict[str, str]:
         """Return the names that somebody may choose, each with a title."""
@@ -61,4 +76,23 @@ class Models:
         raise ValueError(f"model: expected one of {known}, got {name[:80]!r}")
 
     def _files(self) -> list[Path]:
-        return [] if self.folder is None else sorted(self.folder.glob("*.safetensors"))
+        if self.folder is None:
+            return []
+        return [path for path in sorted(self.folder.glob("*.safetensors")) if _is_of_the_page(path)]
+
+
+def _is_of_the_page(path: Path) -> bool:
+    # What is no bundle is told when it is chosen.
+    return _scheme_of(path) in (None, SCHEME_12.name)
+
+
+def _scheme_of(path: Path) -> str | None:
+    """Return the name of a bundle's scheme, by its head alone; None of what is no bundle."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="np") as file:
+            head = json.loads((file.metadata() or {})["segkit"])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None
+    return head.get("scheme") if isinstance(head, dict) else None

@@ -264,12 +264,13 @@ def _sitting(home: Path, wanted: dict[str, Any], limits: dict[str, float]) -> tu
         voice = None if wanted["voice"] is None else home / wanted["voice"]
         _check(face, voice, is_film=wanted["is_film"], limits=limits)
         device = torch.device(wanted["device"] or ("cuda" if torch.cuda.is_available() else "cpu"))
+        bundle = load_bundle(wanted["model"]).to(device)
         _sittings[key] = Sitting(
             face,
             is_film=wanted["is_film"],
             audio=voice,
-            bundle=load_bundle(wanted["model"]).to(device),
-            parser=build_parser(),
+            bundle=bundle,
+            parser=build_parser(scheme=bundle.scheme),
             device=device,
             face_choice=wanted["face_number"],
         )

@@ -105,7 +105,7 @@ def fit(
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     bundle = copy.deepcopy(model) if isinstance(model, Bundle) else load_bundle(model)
     _check_size(size, bundle)
-    built = build_parser(parser)
+    built = build_parser(parser, scheme=bundle.scheme)
     report: dict[str, Any] = {}
     with progress_bars(show=progress) as bars:
         person = read_person(

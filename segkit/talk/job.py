@@ -155,7 +155,7 @@ def prepare_job(
         source=source,
         out=out,
         bundle=with_backend(bundle.to(place), backend=backend, precision=precision),
-        parser=build_parser(parser),
+        parser=build_parser(parser, scheme=bundle.scheme),
         device=place,
         waveform=waveform,
         sound=sound,

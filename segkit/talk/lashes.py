@@ -33,7 +33,7 @@ def with_lashes(
     Returns:
         A new picture; the old one where no lid has sunk.
     """
-    eyes = [k for k, name in enumerate(scheme.regions) if name.endswith(("eyes", "_eye"))]
+    eyes = [scheme.index(name) for name in scheme.eyes]
     open_before, open_now = np.isin(source_labels, eyes), np.isin(spoken_labels, eyes)
     if not (open_before & ~open_now).any():
         return generated

@@ -20,7 +20,7 @@ _GROW = 0.025  # beyond the jaw, which moves with speech
 _FEATHER, _MIN_FEATHER = 0.035, 3.0  # the minimum in pixels
 _EDIT_GROW = 0.03
 _STILL_GROW, _STILL_FEATHER = 0.03, 0.03  # the shade around a nose is the source's too
-_EYES, _LASHES = ("eyes", "_eye"), 0.045  # lashes and lid folds reach beyond the eye's own region
+_LASHES = 0.045  # lashes and lid folds reach beyond the eye's own region
 _HALO, _MIN_HALO = 0.1, 8.0  # no rim below reaches further, the minimum in pixels
 _SPREAD_SIDE = 64  # pixels on which colours are spread
 _GRAIN = 0.008  # what is finer than this is grain
@@ -76,7 +76,7 @@ def blend_alpha(
     alpha[top:] *= 1 - _still(source, spoken, edited, scheme)
     for name in edited:
         changed = _union(source_labels, spoken_labels, [scheme.index(name)])
-        grow = _LASHES if name.endswith(_EYES) else _EDIT_GROW
+        grow = _LASHES if name in scheme.eyes else _EDIT_GROW
         alpha = np.maximum(alpha, _soft(changed, grow=max(2.0, grow * side), feather=feather))
     return (alpha * _fade_at_border(side, feather)).astype(np.float32)
 

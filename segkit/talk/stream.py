@@ -269,7 +269,7 @@ def finish_labels(
         spoken = edited
     if closing > 0:
         spoken = blink(spoken, closing, scheme=scheme)
-        changed += tuple(name for name in scheme.regions if name.endswith(("eyes", "_eye")))
+        changed += scheme.eyes
     shot.spoken, shot.logits = spoken, None
     return changed
 

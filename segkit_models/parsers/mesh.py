@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.contracts import check_shape
+from segkit.regions import SCHEME_12
 from segkit.registry import PARSERS
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ class MeshParser(nn.Module):
     face from a person mask and colour models fitted to each picture. Clothes count as background;
     glasses and earrings are not found. Not differentiable, and always on the CPU: the models run in
     LiteRT, loaded at the first picture.
+
+    Attributes:
+        scheme: names of its labels.
     """
+
+    scheme = SCHEME_12
 
     def __init__(self) -> None:
         super().__init__()

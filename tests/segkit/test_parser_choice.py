@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from segkit.parser_choice import build_parser
+from segkit.regions import SCHEME_12, SCHEME_14, SCHEME_19
 from segkit.weights import convert_file
 from segkit_models.parsers import BiSeNet, MeshParser
 from tests.reference import bisenet
@@ -59,3 +60,20 @@ def test_what_is_no_parser_is_told(tmp_path):
         build_parser(tmp_path / "none.safetensors")
     with pytest.raises(FileNotFoundError, match=r"none\.pth not found"):
         build_parser(tmp_path / "none.pth")
+
+
+def test_a_parser_labels_the_regions_of_the_model_or_is_refused(converted):
+    assert isinstance(build_parser(scheme=SCHEME_12), MeshParser)
+    assert isinstance(build_parser(scheme=SCHEME_14), MeshParser)  # finds no clothes, no hats
+    with pytest.raises(ValueError, match=r"MeshParser labels the regions of 'celeba12'.*'celeba_h"):
+        build_parser(scheme=SCHEME_19)
+    twelve = build_parser(converted)
+    nineteen = build_parser(twelve, scheme=SCHEME_19)
+    picture = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        wanted = twelve.scheme.merge(nineteen(picture).argmax(1), "celeba_hq")
+        assert nineteen(picture).shape == (1, 19, 32, 32)
+        assert twelve(picture).shape == (1, 12, 32, 32)
+    assert wanted.shape == (1, 32, 32)
+    own = nn.Conv2d(3, 19, 1)
+    assert build_parser(own, scheme=SCHEME_19) is own

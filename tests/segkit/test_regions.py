@@ -153,9 +153,12 @@ def test_merging_commutes_with_indexing(labels):
     assert merged.dtype == torch.uint8
 
 
-def test_one_hot_refuses_a_label_too_many():
-    with pytest.raises(ValueError, match=r"expected 0\.\.11, got a label 12"):
-        one_hot(torch.full((2, 2), 12, dtype=torch.uint8), 12)
+@pytest.mark.parametrize(
+    ("label", "dtype"), [(12, torch.uint8), (-1, torch.int64), (-2, torch.int8)]
+)
+def test_one_hot_refuses_a_label_beyond_the_regions(label, dtype):
+    with pytest.raises(ValueError, match=rf"expected 0\.\.11, got a label {label}$"):
+        one_hot(torch.full((2, 2), label, dtype=dtype), 12)
 
 
 @pytest.mark.parametrize(

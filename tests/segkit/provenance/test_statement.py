@@ -19,7 +19,7 @@ from segkit.edits import (
 )
 from segkit.provenance import statement_of
 from segkit.provenance.statement import described, edits_of
-from segkit.regions import SCHEME_12
+from segkit.regions import SCHEME_12, SCHEME_19
 from segkit.talk.sources import PictureSource
 
 
@@ -46,7 +46,7 @@ def test_a_talk_is_told_whole(job):
     assert (said.title, said.kind, said.source, said.sound) == (
         "out.mp4", "picture", "me.png", "voice.wav",
     )  # fmt: skip
-    assert said.regions == ("skin", "nose", "lip", "mouth", "hair", "eyes")
+    assert said.regions == ("lip", "nose", "skin", "mouth", "hair", "eyes")
     assert said.edits == (
         {
             "kind": "swap",
@@ -113,3 +113,11 @@ def test_a_model_that_never_was_a_file_has_no_checksum(job):
 )
 def test_an_edit_is_a_phrase(edit, words):
     assert described(edit) == words
+
+
+def test_two_eyes_and_two_lips_are_told_by_their_names(job):
+    job.bundle.scheme = SCHEME_19
+    job.plan = EditPlan(blinks=BlinkSchedule(((0.5, 2.0),)))
+    said = statement_of(job, []).regions
+    assert set(said) <= set(SCHEME_19.regions)
+    assert {"left_eye", "right_eye", "upper_lip", "lower_lip"} <= set(said)

@@ -1,6 +1,7 @@
 """The HTTP API from submission to deletion, its bounds, and who is let in."""
 
 import json
+import logging
 import zipfile
 from io import BytesIO
 
@@ -10,8 +11,10 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra `web`")
 
 from fastapi.testclient import TestClient
+from safetensors.numpy import save_file
 
 from segkit.serve.intake import save_stream
+from segkit.serve.models import Models
 
 TOKEN = "open sesame, and close behind me"
 
@@ -201,3 +204,17 @@ def test_a_folder_that_others_can_read_is_refused(tmp_path, make_server):
     home.chmod(0o755)
     with pytest.raises(PermissionError, match="chmod 700"):
         make_server(home)
+
+
+def test_models_of_other_regions_are_not_offered(make_server, tmp_path, caplog):
+    heads = {"twelve": {"scheme": "celeba12"}, "nineteen": {"scheme": "celeba_hq"}, "odd": [1]}
+    for name, head in heads.items():
+        save_file(
+            {"x": np.zeros(1)}, tmp_path / f"{name}.safetensors", {"segkit": json.dumps(head)}
+        )
+    (tmp_path / "broken.safetensors").write_bytes(b"nothing")
+    queue = make_server().queue
+    with caplog.at_level(logging.WARNING):
+        offered = Models(queue, tmp_path).titles(owner="me")
+    assert set(offered) == {"builtin", "twelve", "odd", "broken"}
+    assert "nineteen.safetensors is not offered" in caplog.text
