@@ -63,9 +63,11 @@ def measure(film: Path, model: str | None) -> dict[str, float]:
     """Let one film talk in this process."""
     import torch
 
+    from segkit.memory import keep_freed_memory
     from segkit.talk.pipeline import talk
 
     torch.set_num_threads(1)
+    keep_freed_memory()  # as the command does
     begun, begun_wall = time.process_time(), time.perf_counter()
     out = film.with_name(f"{film.stem}_talks.mp4")
     report = talk(video=film, out=out, model=model, progress=False, credentials=False, force=True)

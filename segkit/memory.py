@@ -7,8 +7,9 @@ at 512 px (docs/performance.md).
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
+import sys
+from typing import Any
 
 # Of GNU's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
@@ -21,13 +22,16 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library can be told.
     """
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        return bool(library.mallopt(_MMAP_MAX, 0) and library.mallopt(_TRIM_THRESHOLD, _LARGEST))
-    return False
+    mallopt = _of_the_c_library("mallopt")
+    return bool(mallopt and mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _LARGEST))
 
 
 def give_back_freed_memory() -> None:
     """Let the C library return what it holds free to the system, now."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    if trim := _of_the_c_library("malloc_trim"):
+        trim(0)
+
+
+def _of_the_c_library(name: str) -> Any:
+    """Return a function; None on other systems, and where it is not GNU's library."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

@@ -61,8 +61,8 @@ def benchmark(
     """Fit a model to the first part of each film and measure it on the rest, self-driven.
 
     Beside it: the built-in model as it is, the still frame, and unit selection (the known frame
-    whose 0.2 s of speech sound most alike, pasted in). All are given the same reference frame,
-    upper halves and surroundings; the truth's lower face is hidden from all.
+    whose 0.2 s of speech sound most alike, pasted in). All are given the same: one reference
+    frame, upper halves, and below what `segkit talk` leaves of a frame, such as the nose.
 
     Example: [bold]segkit benchmark me.mp4 --minutes 5 --out mine[/bold]
     """

@@ -117,6 +117,11 @@ def evaluate(
     modelled = bool(checkpoint or model or config or data)
     if modelled and (pred or real):
         raise ValueError("expected --pred and --real, or a model and --data; got some of both")
+    of_videos = {"--face": face, "--point": point, "--ref-image": ref_image, "--parser": parser}
+    if modelled and (given := [name for name, value in of_videos.items() if value is not None]):
+        raise ValueError(
+            f"{', '.join(given)}: for videos alone; a clip folder has its faces and masks already"
+        )
     from segkit.evaluation.compare import comparison
     from segkit.evaluation.report import write_report
     from segkit.evaluation.run import evaluate as measure
@@ -195,7 +200,7 @@ def _of_model(
     from segkit.clips import ClipFolder
     from segkit.evaluation.checkpoints import method_of
     from segkit.evaluation.faces import FaceSettings
-    from segkit.evaluation.self_driven import DrawnClip
+    from segkit.evaluation.self_driven import GIVEN, DrawnClip
 
     if data is None:
         data = _data_of(config)
@@ -210,8 +215,7 @@ def _of_model(
             "method": method.name,
             "model": ", ".join(names) or "built in",
             "data": f"{data}, split {split}",
-            "protocol": "each clip driven by its own speech; one reference frame, upper halves and "
-            "what lies outside of the lower face are given",
+            "protocol": f"each clip driven by its own speech; given are {GIVEN}",
         },
         has_masks=method.has_masks,
     )

@@ -1,7 +1,7 @@
 """Clips driven by their own speech: a method redraws what the data set knows the truth of.
 
 A method may use the speech, one reference frame with a closed mouth, every frame's upper half and
-what `segkit talk` leaves of a frame: all outside of the face, and the nose. Sources differ in what
+what `segkit talk` leaves of the lower half (`GIVEN`). Sources differ in what
 they show it; ours: the same to all methods.
 """
 
@@ -18,6 +18,10 @@ from torch import Tensor
 from segkit.clips import Clip
 from segkit.contracts import FPS, SAMPLES_PER_FRAME
 from segkit.regions import RegionScheme
+
+GIVEN = "one reference frame, upper halves, and below what `segkit talk` leaves of a frame"
+"""What every method sees: the latter is all outside of the face, and nose, ears, hair, glasses and
+earrings where the masks agree on them."""
 
 BATCH_FRAMES = 16
 _SEARCHED_FRAMES = 500

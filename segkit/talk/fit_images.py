@@ -14,6 +14,7 @@ from segkit.regions import RegionScheme, one_hot
 from segkit.registry import LOSSES
 from segkit.talk.budget import BestWeights, Budget, fast_precision
 from segkit.talk.bundle import Bundle
+from segkit.talk.looks import draws_parts
 from segkit.talk.paste import shown_box
 from segkit.talk.patches import PatchCritic, judged_box
 
@@ -48,13 +49,19 @@ class PersonGenerator(nn.Module):
     @property
     def draws_parts(self) -> bool:
         """Whether a part of the crop can be drawn alone."""
-        return hasattr(self.generator, "prepare")
+        return draws_parts(self.generator)
 
     def forward(self, mask: Tensor, box: Box | None = None) -> Tensor:
-        """Draw the person in the shape of masks ``B R H W``; of a part alone where it can be."""
-        if self.draws_parts:
+        """Draw the person in the shape of masks ``B R H W``.
+
+        Args:
+            mask: one-hot.
+            box: the part that is drawn; only where ``draws_parts``.
+        """
+        if hasattr(self.generator, "prepare"):
             prepared = self.generator.prepare(self.styles)  # type: ignore[operator]
-            return self.generator.render(prepared, mask, box=box)  # type: ignore[operator]
+            part = {} if box is None else {"box": box}
+            return self.generator.render(prepared, mask, **part)  # type: ignore[operator]
         return self.generator(self.styles.expand(len(mask), -1, -1, -1), mask)
 
 

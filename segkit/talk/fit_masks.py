@@ -55,9 +55,9 @@ class MaskFit:
         self.generator = torch.Generator().manual_seed(seed)
         self.weights = class_weights(self.labels[: self.num_train], self.num_regions)
         self.speaking = torch.tensor(bundle.scheme.mouth_labels, device=device)
-        self.focus = self._where_lips_move()
         sides = ("left_", "right_")
         self.mirrors = not any(name.startswith(sides) for name in bundle.scheme.regions)
+        self.focus = self._where_lips_move()
 
     def loss(self, index: Tensor) -> Tensor:
         """Draw augmented samples of some frames and compare the predicted lower halves."""
@@ -133,6 +133,8 @@ class MaskFit:
         moved = torch.isin(self.labels[: self.num_train], self.speaking).any(0).float()
         reach = self.bundle.mask_size // 32
         grown = functional.max_pool2d(moved[None], 2 * reach + 1, 1, reach)[0]
+        if self.mirrors:
+            grown = torch.maximum(grown, grown.flip(-1))
         return (1 + 4 * grown) / (1 + 4 * grown).mean()
 
     def _shifted(self, labels: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:

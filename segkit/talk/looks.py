@@ -38,6 +38,12 @@ class Donor:
     presence: Tensor
 
 
+def draws_parts(generator: nn.Module) -> bool:
+    """Tell whether a generator draws a part of a picture for less: by a ``render`` with ``box``."""
+    render = getattr(generator, "render", None)
+    return render is not None and "box" in signature(render).parameters
+
+
 class Looks:
     """Style codes over time, and the drawing with them.
 
@@ -56,8 +62,7 @@ class Looks:
         self, generator: nn.Module, styles: Tensor, *, donors: Sequence[Donor], scheme: RegionScheme
     ) -> None:
         self._generator: Any = generator
-        render = getattr(generator, "render", None)
-        self._draws_parts = render is not None and "box" in signature(render).parameters
+        self._draws_parts = draws_parts(generator)
         self._scheme = scheme
         # A swap without strength is none.
         donors = [donor for donor in donors if donor.swap.strength > 0]

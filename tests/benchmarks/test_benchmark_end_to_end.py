@@ -8,11 +8,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.end_to_end import Row, table
+from benchmarks.end_to_end import Row, table, watch_listeners
 from benchmarks.length import line
 from benchmarks.network_clock import NetworkClock
 from benchmarks.restoration import Restoration
 from benchmarks.ways import Echo
+from segkit.registry import AUDIO_ENCODERS
 from segkit_models.mask_decoders import UNetMaskDecoder
 
 
@@ -71,3 +72,28 @@ def test_a_longer_film_is_put_beside_the_shortest():
     short = {"frames": 250, "ms_per_frame": 100.0, "wall_ms_per_frame": 90.0, "peak_mb": 800.0}
     long = {"frames": 4000, "ms_per_frame": 101.0, "wall_ms_per_frame": 95.0, "peak_mb": 840.0}
     assert line(long, short) == "| 4000 | 101.0 | 1.010 | 95.0 | 840 | 1.050 |"
+
+
+def test_the_table_of_ours_alone_has_no_columns_to_compare():
+    lines = table([Row("ours, film", 16, 4.0, 0.9, {"faces": 50.0})], before=90.0, after=85.0)
+    assert lines[:3] == [
+        "| way | frames | s a frame | not in networks |",
+        "| --- | --- | --- | --- |",
+        "| ours, film | 16 | 4 | 10.0 % |",
+    ]
+
+
+def test_what_listens_inside_another_encoder_is_counted():
+    network = dict(
+        type="AVHubert", dim=16, num_layers=1, num_heads=2, ff_dim=16, position_kernel=8,
+        position_groups=2, out_dim=8,
+    )  # fmt: skip
+    mel = dict(type="MelCNN", out_dim=8, widths=[8, 8, 8, 8, 8])
+    encoder = AUDIO_ENCODERS.build(dict(type="Concat", encoders=[mel, network], out_dim=8)).eval()
+    clock = NetworkClock()
+    watch_listeners(clock, encoder)
+    waveform = torch.randn(32_000, generator=torch.Generator().manual_seed(0))
+    begun = time.thread_time()
+    with torch.no_grad():
+        encoder.listen(waveform)
+    assert 0.5 * (time.thread_time() - begun) < clock.seconds

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from segkit.memory import give_back_freed_memory, keep_freed_memory
+
 SCRIPT = """
 import numpy as np
 from segkit.memory import give_back_freed_memory, keep_freed_memory
@@ -38,3 +40,9 @@ def test_freed_memory_is_kept_until_it_is_given_back(keep, kept_mb):
     assert int(taken) == pytest.approx(100, abs=5)
     assert int(freed) == pytest.approx(kept_mb, abs=5)
     assert int(left) == pytest.approx(0, abs=5)
+
+
+def test_other_systems_are_left_as_they_are(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert not keep_freed_memory()
+    give_back_freed_memory()

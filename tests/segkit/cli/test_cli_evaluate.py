@@ -109,6 +109,8 @@ def test_a_point_chooses_whose_mouth_is_measured(command_line, photo, tmp_path):
         (["--pred", "a.mp4"], "expected --pred and --real"),
         (["--pred", "a.mp4", "--data", "x"], "got some of both"),
         (["--checkpoint", "x.pth"], "--data: a model is measured on a clip folder"),
+        (["--data", "x", "--face", "0"], "--face: for videos alone"),
+        (["--data", "x", "--ref-image", "gone.jpg"], "--ref-image: for videos alone"),
         (["--data", "absent"], "clip folder absent does not exist"),
         (["--pred", "a.mp4", "--real", "b.mp4"], "--pred: a.mp4 does not exist"),
     ],

@@ -102,3 +102,23 @@ def test_a_generator_that_draws_no_parts_learns_from_whole_crops(tools):
     with progress_bars(show=False) as bars:
         report = fit_images.fit_images(learning, Budget(9, bars, "images", steps=8))
     assert report["error"][1] < report["error"][0]
+
+
+class WithoutBox(WholeOnly):
+    """One that prepares codes, but draws whole pictures alone."""
+
+    def prepare(self, styles):
+        return styles
+
+    def render(self, tables, mask):
+        return self(tables.expand(len(mask), -1, -1, -1), mask)
+
+
+def test_a_generator_that_prepares_but_knows_no_parts_learns_too(tools):
+    bundle = tools.make_tiny()
+    bundle.modules["generator"] = WithoutBox()
+    learning = learning_of(bundle)
+    assert learning.box is None
+    with progress_bars(show=False) as bars:
+        report = fit_images.fit_images(learning, Budget(9, bars, "images", steps=4))
+    assert report["error"][1] < report["error"][0]

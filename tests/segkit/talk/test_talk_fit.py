@@ -250,6 +250,20 @@ def mask_fit(tiny_bundle, encoder=HalfFrames, decoder=Recorder):
     return MaskFit(tiny_bundle, person, held_out=0, seed=0, device=place), numbers
 
 
+def test_mirrored_masks_are_weighed_where_their_lips_move(tiny_bundle, monkeypatch):
+    def beside_the_middle(labels, side):
+        labels = labels.clone()
+        labels[..., 32:] = 6
+        return labels
+
+    monkeypatch.setattr("segkit.talk.fit_masks.shrunk", beside_the_middle)
+    fit_, _ = mask_fit(tiny_bundle)
+    assert fit_.mirrors
+    row = fit_.focus[45]  # lips from column 20 to 31, or 32 to 43
+    assert torch.equal(row, row.flip(-1))
+    assert row[20:44].min() > 2 * row[:15].max()
+
+
 def test_a_fit_hears_each_frame_by_its_number_in_the_clip(tiny_bundle):
     fit_, numbers = mask_fit(tiny_bundle)
     fit_.check(fit_.parts, 0, 6)
