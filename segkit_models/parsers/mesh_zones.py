@@ -65,7 +65,8 @@ def find_zones(landmarks: np.ndarray, height: int, width: int) -> Zones:
         np.float32
     )
     u, v = grid.reshape(height, width, 2).transpose(2, 0, 1)
-    points = apply_transform(transform, landmarks.astype(np.float64))
+    # Of one precision with the grid: numpy would do all that follows in the wider one.
+    points = apply_transform(transform, landmarks.astype(np.float64)).astype(np.float32)
     unit = float(np.hypot(transform[0, 0], transform[1, 0]))
 
     oval = _filled(landmarks, [FACE_OVAL], height, width)
