@@ -20,8 +20,8 @@ from segkit.contracts import FPS, SAMPLES_PER_FRAME
 from segkit.regions import RegionScheme
 
 GIVEN = "one reference frame, upper halves, and below what `segkit talk` leaves of a frame"
-"""What every method sees: the latter is all outside of the face, and nose, ears, hair, glasses and
-earrings where the masks agree on them."""
+"""What every method sees: the latter is all outside of the face, and nose, ears, hair, glasses,
+earrings and the edge of the jaw where the spoken mask agrees with the frame's on them."""
 
 BATCH_FRAMES = 16
 _SEARCHED_FRAMES = 500

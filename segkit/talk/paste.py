@@ -16,7 +16,8 @@ _STILL = ("nose", "ears", "left_ear", "right_ear", "hair", "glasses", "earrings"
 
 # Fractions of the crop's side. Paper: pasting is not described; ours:
 _TOP_BEGIN, _TOP_END = 0.50, 0.58  # between the eyes (.42) and the mouth (.66)
-_GROW = 0.025  # beyond the jaw, which moves with speech
+_GROW, _AGREED_GROW = 0.025, 0.008  # beyond the jaw: where speech moves it, where it does not
+_AGREED, _APART = 0.008, 0.02  # how far apart the two jaws are there
 _FEATHER, _MIN_FEATHER = 0.035, 3.0  # the minimum in pixels
 _EDIT_GROW = 0.03
 _STILL_GROW, _STILL_FEATHER = 0.03, 0.03  # the shade around a nose is the source's too
@@ -39,9 +40,10 @@ def blend_alpha(
 ) -> np.ndarray:
     """Say how opaque the generated crop lies over the source.
 
-    The lower face of both masks is covered, so that neither jaw shows twice. The upper half belongs
-    to the source, and so does what speech does not move (nose, ears, hair) where both masks agree
-    on it, away from the lips; edited regions are covered wherever they are.
+    The lower face of both masks is covered, so that no jaw shows twice; where they agree on the
+    jaw, its edge is the source's. So is what speech does not move (nose, ears, hair) where both
+    masks agree on it, away from the lips, and the upper half. Edited regions are covered wherever
+    they are.
 
     Args:
         source_labels: label map ``H W`` of the source crop.
@@ -67,12 +69,12 @@ def blend_alpha(
     # Nothing of the upper half shows, and from further up nothing reaches down.
     top = max(0, math.floor(_TOP_BEGIN * side - max(_MIN_HALO, _HALO * side)))
     source, spoken = source_labels[top:], spoken_labels[top:]
-    face = _union(source, spoken, scheme.face_labels)
     rows = (np.arange(top, side, dtype=np.float32)[:, None] + 0.5) / side
     rise = np.clip((rows - _TOP_BEGIN) / (_TOP_END - _TOP_BEGIN), 0, 1)
     # Feathered at the sides only: the top has its own ramp, which a rim would push down onto the
     # lips.
-    alpha[top:] = _soft(face, grow=_GROW * side, feather=feather) * (rise * rise * (3 - 2 * rise))
+    faces = (np.isin(labels, scheme.face_labels).astype(np.uint8) for labels in (source, spoken))
+    alpha[top:] = _both_faces(*faces, feather=feather) * (rise * rise * (3 - 2 * rise))
     alpha[top:] *= 1 - _still(source, spoken, edited, scheme)
     for name in edited:
         changed = _union(source_labels, spoken_labels, [scheme.index(name)])
@@ -241,6 +243,21 @@ def lay_over(
     return paste_back(frame, matched, transform, alpha)
 
 
+def _both_faces(source: np.ndarray, spoken: np.ndarray, *, feather: float) -> np.ndarray:
+    """Cover two faces, and what is beyond their edges the more, the further these are apart."""
+    side = source.shape[1]
+    soft = np.zeros(source.shape, np.float32)
+    box = _box_around(source | spoken, math.ceil(_GROW * side) + 2)
+    if box is None:
+        return soft
+    depths = [_depth(mask[box]) for mask in (source, spoken)]
+    apart = cv2.GaussianBlur(np.abs(depths[0] - depths[1]), (0, 0), _APART * side) / side
+    moved = _smooth_step((apart - _AGREED) / (_APART - _AGREED))
+    grow = side * (_AGREED_GROW + (_GROW - _AGREED_GROW) * moved)
+    soft[box] = _smooth_step((grow + np.maximum(*depths)) / feather)
+    return soft
+
+
 def _still(
     source_labels: np.ndarray,
     spoken_labels: np.ndarray,
@@ -272,26 +289,41 @@ def _union(first: np.ndarray, second: np.ndarray, regions: Sequence[int]) -> np.
 def _soft(mask: np.ndarray, *, grow: float, feather: float) -> np.ndarray:
     """Grow a mask, then let it rise smoothly from 0 at its new rim to 1 inside."""
     soft = np.zeros(mask.shape, np.float32)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return soft
-    reach = math.ceil(grow) + 2  # two, so that no pixel outside is the nearest without the mask
-    box = (
-        slice(max(0, rows[0] - reach), rows[-1] + 1 + reach),
-        slice(max(0, columns[0] - reach), columns[-1] + 1 + reach),
-    )
-    # Both distances are at least 1 on their own side: half a pixel each makes them one scale.
-    inner = mask[box]
-    depth = _distance(inner) - _distance(1 - inner) + 0.5 - inner
-    rise = np.clip((grow + depth) / feather, 0, 1)
-    soft[box] = rise * rise * (3 - 2 * rise)
+    box = _box_around(mask, math.ceil(grow) + 2)
+    if box is not None:
+        soft[box] = _smooth_step((grow + _depth(mask[box])) / feather)
     return soft
 
 
-def _distance(plane: np.ndarray) -> np.ndarray:
-    """Return how far each pixel is from the next 0; none lies beyond the border."""
-    padded = np.pad(plane, 1, mode="edge")
-    return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+def _box_around(mask: np.ndarray, reach: int) -> tuple[slice, slice] | None:
+    """Return the box of a mask and ``reach`` pixels around; None of an empty mask.
+
+    From 2 pixels on, none outside of the box is the nearest without the mask.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    return (
+        slice(max(0, rows[0] - reach), rows[-1] + 1 + reach),
+        slice(max(0, columns[0] - reach), columns[-1] + 1 + reach),
+    )
+
+
+def _depth(mask: np.ndarray) -> np.ndarray:
+    """Return how deep inside the mask each pixel lies; outside, the negative way to it."""
+
+    def distance(plane: np.ndarray) -> np.ndarray:
+        # Repeated edges: the crop's own border is none of the mask's.
+        padded = np.pad(plane, 1, mode="edge")
+        return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+
+    # Both distances are at least 1 on their own side: half a pixel each makes them one scale.
+    return distance(mask) - distance(1 - mask) + 0.5 - mask
+
+
+def _smooth_step(share: np.ndarray) -> np.ndarray:
+    share = np.clip(share, 0, 1)
+    return share * share * (3 - 2 * share)
 
 
 def _fade_at_border(side: int, width: float) -> np.ndarray:
