@@ -203,6 +203,48 @@ def test_upload_edit_render_download(open_page, material, tmp_path):
     assert stranger.request.get(f"{page.url.rstrip('/')}{source}").status == 404
 
 
+@pytest.fixture
+def swaying(tmp_path):
+    """A film of a photograph that sways, with a hum."""
+    import cv2
+    import skimage.data
+    import torch
+
+    from segkit.video import VideoWriter
+
+    photo = skimage.data.astronaut()[:300, 75:375]
+    hum = 0.3 * torch.sin(2 * torch.pi * 140 * torch.arange(19_200) / 16_000)
+    with VideoWriter(tmp_path / "film.mp4", width=300, height=300, fps=25, waveform=hum) as writer:
+        for number in range(30):
+            turn = cv2.getRotationMatrix2D((150, 150), 3 * np.sin(number / 4), 1)
+            writer.write(cv2.warpAffine(photo, turn, (300, 300), borderMode=cv2.BORDER_REFLECT))
+    return tmp_path / "film.mp4"
+
+
+@pytest.mark.slow
+def test_a_person_is_learned_and_drawn(open_page, swaying, tmp_path):
+
+    page = open_page(1280, 900)
+    page.set_input_files("#face input[type=file]", swaying)
+    page.wait_for_selector("#stage-picture img")
+    before = picture(page)
+    page.click("#model-box > button")
+    page.fill("#fit-minutes input[type=number]", "0.5")
+    page.press("#fit-minutes input[type=number]", "Tab")
+    page.click("#fit")
+    page.wait_for_selector("#fit-progress progress")
+    page.wait_for_selector("#fit-progress :text('the model is chosen')")
+    assert page.input_value("#model input").startswith("Fitted here")
+    changed(page, before)
+
+    page.click("#render")
+    page.wait_for_selector("#result video")
+    (tmp_path / "made.mp4").write_bytes(download(page, "video"))
+    assert (tmp_path / "made.mp4").stat().st_size > 10_000
+    models = page.request.get(f"{page.url}api/models").json()
+    assert [one["name"].split(":")[0] for one in models] == ["builtin"]  # no other's session
+
+
 def test_what_is_wrong_is_told_beside_the_input(open_page, material):
     page = open_page(1280, 900)
     # A click is lost while the page is not all there; nothing tells when it is.
