@@ -250,7 +250,7 @@ def one_hot(labels: Tensor, num_regions: int, dtype: torch.dtype = torch.float32
         ValueError: a label is below 0, or not below ``num_regions``.
     """
     if labels.numel():
-        least, most = (int(label) for label in labels.aminmax())
+        least, most = torch.stack(labels.aminmax()).tolist()  # waits for a GPU only once
         if least < 0 or most >= num_regions:
             wrong = least if least < 0 else most
             raise ValueError(f"labels: expected 0..{num_regions - 1}, got a label {wrong}")
