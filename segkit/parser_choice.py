@@ -55,7 +55,7 @@ def _labelling(parser: nn.Module, scheme: RegionScheme) -> nn.Module:
     """Return the parser with the labels of a scheme, if it can have them."""
     own = getattr(parser, "scheme", None)
     # Further regions, such as clothes, may be missing; those that are there have their labels.
-    if own is None or own.regions == scheme.regions[: len(own)]:
+    if own is None or scheme.extends(own):
         return parser
     if getattr(parser, "merged", False) and getattr(parser, "labelling", None) in scheme.merges:
         other: Any = copy.copy(parser)

@@ -46,6 +46,10 @@ class RegionScheme:
             )
         return self.regions.index(region)
 
+    def extends(self, other: RegionScheme) -> bool:
+        """Tell whether labels of another scheme mean the same here, which may have more."""
+        return other.regions == self.regions[: len(other)]
+
     @property
     def lip_labels(self) -> tuple[int, ...]:
         """Labels of the lips, which are one region or two."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -46,8 +45,7 @@ def graph_file(name: str, part: Part, *, config: dict[str, Any]) -> Path:
     from segkit import __version__
 
     form = getattr(part.module, "region_conv", "")
-    settings = json.dumps(config, sort_keys=True, default=str)
-    mark = fingerprint(part.module, OPSET, __version__, torch.__version__, form, settings)
+    mark = fingerprint(part.module, OPSET, __version__, torch.__version__, form, config)
     path = cache_folder() / "graphs" / f"{name}-{mark}.onnx"
     if not path.is_file():
         logger.warning("%s: making its graph; this takes a while, once for each model", name)

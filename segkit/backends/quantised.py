@@ -37,7 +37,7 @@ def check_regions(scheme: RegionScheme) -> None:
     Raises:
         ValueError: naming what to take instead.
     """
-    if scheme.regions[: len(SCHEME_12)] != SCHEME_12.regions:
+    if not scheme.extends(SCHEME_12):
         raise ValueError(
             f"precision: int8 is calibrated on drawn faces with the regions of {SCHEME_12.name!r}, "
             f"the model has those of {scheme.name!r}; take --precision fp32"

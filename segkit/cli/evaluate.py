@@ -120,7 +120,8 @@ def evaluate(
     of_videos = {"--face": face, "--point": point, "--ref-image": ref_image, "--parser": parser}
     if modelled and (given := [name for name, value in of_videos.items() if value is not None]):
         raise ValueError(
-            f"{', '.join(given)}: for videos alone; a clip folder has its faces and masks already"
+            f"{', '.join(given)}: for videos alone, leave it out; a clip folder has its faces and "
+            "masks already"
         )
     from segkit.evaluation.compare import comparison
     from segkit.evaluation.report import write_report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,8 +52,7 @@ def describe(job: Job, *, crf: int, preset: str, segment_frames: int) -> dict[st
 
 def _model(bundle: Bundle) -> str:
     return " ".join(
-        fingerprint(module, json.dumps(bundle.configs[name], sort_keys=True, default=str))
-        for name, module in sorted(bundle.modules.items())
+        fingerprint(module, bundle.configs[name]) for name, module in sorted(bundle.modules.items())
     )
 
 

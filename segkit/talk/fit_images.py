@@ -46,17 +46,12 @@ class PersonGenerator(nn.Module):
         self.generator = generator
         self.styles = nn.Parameter(styles.clone())
 
-    @property
-    def draws_parts(self) -> bool:
-        """Whether a part of the crop can be drawn alone."""
-        return draws_parts(self.generator)
-
     def forward(self, mask: Tensor, box: Box | None = None) -> Tensor:
         """Draw the person in the shape of masks ``B R H W``.
 
         Args:
             mask: one-hot.
-            box: the part that is drawn; only where ``draws_parts``.
+            box: the part that is drawn; only where the generator knows parts.
         """
         if hasattr(self.generator, "prepare"):
             prepared = self.generator.prepare(self.styles)  # type: ignore[operator]
@@ -101,7 +96,7 @@ class ImageFit:
         self._face = torch.tensor(bundle.scheme.face_labels)
         self._mouth = torch.tensor(bundle.scheme.mouth_labels)
         self.side = clip.images.shape[-1]
-        self.box = self._spoken_box(bundle.scheme) if self.model.draws_parts else None
+        self.box = self._spoken_box(bundle.scheme) if draws_parts(self.model.generator) else None
 
     def batch(self, index: Tensor, box: Box | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Return masks ``B R S S`` to draw, images ``B 3 H W`` to reach, weights ``B 1 H W``.

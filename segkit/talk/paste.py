@@ -70,11 +70,11 @@ def blend_alpha(
     top = max(0, math.floor(_TOP_BEGIN * side - max(_MIN_HALO, _HALO * side)))
     source, spoken = source_labels[top:], spoken_labels[top:]
     rows = (np.arange(top, side, dtype=np.float32)[:, None] + 0.5) / side
-    rise = np.clip((rows - _TOP_BEGIN) / (_TOP_END - _TOP_BEGIN), 0, 1)
+    rise = _smooth_step((rows - _TOP_BEGIN) / (_TOP_END - _TOP_BEGIN))
     # Feathered at the sides only: the top has its own ramp, which a rim would push down onto the
     # lips.
     faces = (np.isin(labels, scheme.face_labels).astype(np.uint8) for labels in (source, spoken))
-    alpha[top:] = _both_faces(*faces, feather=feather) * (rise * rise * (3 - 2 * rise))
+    alpha[top:] = _both_faces(*faces, feather=feather) * rise
     alpha[top:] *= 1 - _still(source, spoken, edited, scheme)
     for name in edited:
         changed = _union(source_labels, spoken_labels, [scheme.index(name)])

@@ -115,7 +115,7 @@ def test_the_shards_are_tar_files_of_whole_samples(plain: Path, packed: Path) ->
 
 
 def test_webdataset_reads_them(packed: Path) -> None:
-    webdataset = pytest.importorskip("webdataset")
+    webdataset = pytest.importorskip("webdataset", reason="needs webdataset (extra dev)")
     urls = [str(path) for path in sorted((packed / "shards").iterdir())]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # it leaves its files open

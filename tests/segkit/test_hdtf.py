@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 
 from segkit.clips import ClipFolder
@@ -93,7 +94,7 @@ def test_names_that_files_write_differently_are_one(tmp_path: Path) -> None:
 
 def test_a_set_with_every_trap_becomes_clips_of_the_annotated_face(tmp_path: Path) -> None:
     """Two faces side by side; the crop, drawn in a picture twice as high, names the right one."""
-    face = pytest.importorskip("skimage.data").astronaut()[20:260, 100:340]
+    face = skimage.data.astronaut()[20:260, 100:340]
     bright = np.clip(face[:, ::-1] * 1.25, 0, 255).astype(np.uint8)
     (tmp_path / "films").mkdir()
     with VideoWriter(

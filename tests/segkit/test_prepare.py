@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 
 from segkit.audio import load_audio
@@ -29,8 +30,7 @@ NUM = 24
 
 @pytest.fixture(scope="module")
 def face() -> np.ndarray:
-    data = pytest.importorskip("skimage.data")
-    return data.astronaut()[:280, 80:380]
+    return skimage.data.astronaut()[:280, 80:380]
 
 
 def talking_video(path: Path, face: np.ndarray, *, sound: bool = True) -> None:

@@ -79,8 +79,6 @@ def test_two_classes_of_one_name_clash_but_one_class_may_come_twice():
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_family_imports_and_holds_what_it_names(family):
-    if family == "metrics":
-        pytest.importorskip("segkit_metrics")
     members = FAMILIES[family]
     for name in members.names():
         assert members.get(name).__name__ == name

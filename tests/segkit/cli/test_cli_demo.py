@@ -21,7 +21,7 @@ def test_demo_says_first_when_the_model_is_not_there(command_line, tmp_path, mon
 
 
 def test_demo_makes_three_videos_and_a_sheet(command_line, tmp_path, monkeypatch, smallest_bundle):
-    pytest.importorskip("espeakng_loader")
+    pytest.importorskip("espeakng_loader", reason="needs the extra `synth`")
     calls = []
 
     def talk(**options):

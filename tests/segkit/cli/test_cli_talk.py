@@ -188,3 +188,14 @@ def test_interrupt(talk, monkeypatch, tmp_path):
     assert result.exit_code == 130
     assert "nothing half-written" in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_talk_keeps_the_memory_it_frees(talk, monkeypatch):
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    kept = []
+    monkeypatch.setattr("segkit.memory.keep_freed_memory", lambda: kept.append("before the work"))
+    monkeypatch.setattr("segkit.talk.pipeline.embed_speech", interrupted)
+    talk()
+    assert kept == ["before the work"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 
 import segkit
@@ -84,7 +85,7 @@ def double(job: int, step: Any) -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    face = pytest.importorskip("skimage.data").astronaut()[:280, 80:380]
+    face = skimage.data.astronaut()[:280, 80:380]
     folder = tmp_path_factory.mktemp("films")
     waveform = 0.3 * torch.sin(torch.arange(640 * 16) * 0.1)
     for number, name in enumerate(FILMS):

@@ -41,7 +41,6 @@ def test_training_finds_what_was_made(root: Path) -> None:
 
 def test_several_processes_make_the_same(root: Path, tmp_path: Path) -> None:
     other = ellipse_folder(tmp_path / "other", (("0", "train"), ("1", "val")))
-    pytest.importorskip("hama")
     listener = listener_of("PhonemeRecogniser")
     assert cache_features(root, listener, jobs=2, progress=False) == (2, [])
     cache_features(other, listener, progress=False)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import skimage.data
 
 from segkit.faces import FaceDetector, FaceMesh, NoFaceError, SeveralFacesError
 from segkit.preparing.shots import track_shots
@@ -9,8 +10,7 @@ from segkit.preparing.shots import track_shots
 
 @pytest.fixture(scope="module")
 def face() -> np.ndarray:
-    data = pytest.importorskip("skimage.data")
-    return data.astronaut()[20:260, 100:340]
+    return skimage.data.astronaut()[20:260, 100:340]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from torch import Tensor, nn
 
@@ -75,8 +76,7 @@ def test_syncnets_crop_reaches_below_the_chin() -> None:
 
 def talking_film(path: Path, *, late: int) -> None:
     """A face in changing light, which is its loudness."""
-    data = pytest.importorskip("skimage.data")
-    face = data.astronaut()[20:260, 100:340].astype(np.float32)
+    face = skimage.data.astronaut()[20:260, 100:340].astype(np.float32)
     with VideoWriter(
         path, width=240, height=240, fps=25, waveform=speech(late), preset="ultrafast"
     ) as writer:

@@ -50,6 +50,21 @@ def test_the_steps_together_weigh_every_pixel_by_its_use(learning):
     torch.testing.assert_close(torch.stack(steps).mean(), wanted)
 
 
+def test_every_fourth_step_draws_the_whole(learning, monkeypatch):
+    drawn, forward = [], fit_images.PersonGenerator.forward
+
+    def spy(model, mask, box=None):
+        if torch.is_grad_enabled():
+            drawn.append(box)
+        return forward(model, mask, box)
+
+    monkeypatch.setattr(fit_images.PersonGenerator, "forward", spy)
+    with progress_bars(show=False) as bars:
+        report = fit_images.fit_images(learning, Budget(9, bars, "images", steps=8))
+    assert drawn == 2 * [None, learning.box, learning.box, learning.box]
+    assert report["error"][1] < report["error"][0]
+
+
 def test_a_part_is_the_part_of_the_whole(learning):
     top, bottom, left, right = learning.box
     mask, image, weight = learning.batch(torch.arange(3), learning.box)
