@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -109,16 +110,14 @@ class ImageFit:
         labels = self._varied(index).to(self.device)
         image = self.images[index].to(self.device).float() / 127.5 - 1
         weight = self._importance(index).to(self.device)
-        if self.box is not None:
-            top, bottom, left, right = self.box
-            seen = (..., slice(top, bottom), slice(left, right))
-            if box is None:
-                outside = torch.full_like(weight, _WHOLE_EVERY)
-                outside[seen] = 1
-                weight = weight * outside
-            else:
-                share = (bottom - top) * (right - left) / self.side**2
-                image, weight = image[seen], share * weight[seen]
+        if box is not None:
+            seen = _part(box)
+            share = weight[seen].numel() / weight.numel()
+            image, weight = image[seen], share * weight[seen]
+        elif self.box is not None:
+            often = torch.full_like(weight, _WHOLE_EVERY)
+            often[_part(self.box)] = 1
+            weight = weight * often
         return one_hot(labels, self.num_regions), image, weight
 
     def _spoken_box(self, scheme: RegionScheme) -> Box:
@@ -178,6 +177,11 @@ class ImageFit:
         weight[:, half:] += face[:, half:]
         weight += functional.max_pool2d(torch.isin(labels, self._mouth).float(), 7, 1, 3)
         return weight[:, None]
+
+
+def _part(box: Box) -> tuple[EllipsisType, slice, slice]:
+    top, bottom, left, right = box
+    return ..., slice(top, bottom), slice(left, right)
 
 
 def fit_images(
