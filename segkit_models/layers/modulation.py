@@ -53,11 +53,12 @@ def paint(values: Tensor, mask: Tensor | None) -> Tensor:
             first region.
 
     Returns:
-        ``B C H W``, or ``B C 1 1`` without mask.
+        ``B C H W``, channels last in memory as feature maps are; or ``B C 1 1`` without mask.
     """
     if mask is None:
         return values[:, 0, :, None, None]
-    return (values.transpose(1, 2) @ mask.flatten(2)).unflatten(2, mask.shape[2:])
+    rows = mask.permute(0, 2, 3, 1).flatten(1, 2) @ values
+    return rows.unflatten(1, mask.shape[2:]).permute(0, 3, 1, 2)
 
 
 def scaled(x: Tensor, values: Tensor, mask: Tensor | None, labels: Tensor | None) -> Tensor:

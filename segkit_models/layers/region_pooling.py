@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segkit.contracts import check_shape
+from segkit_models.layers.fir import is_channels_last
 
 MASK_MODES = ("nearest", "area")
 
@@ -30,14 +31,15 @@ def resize_mask(mask: Tensor, size: tuple[int, int], *, mode: str = "nearest") -
     rows, columns = (whole // part for whole, part in zip(mask.shape[-2:], size, strict=True))
     if mode == "nearest" and (rows * size[0], columns * size[1]) == tuple(mask.shape[-2:]):
         # The same pixels, ten times as fast.
-        return mask[..., ::rows, ::columns].contiguous()
+        layout = torch.channels_last if is_channels_last(mask) else torch.contiguous_format
+        return mask[..., ::rows, ::columns].contiguous(memory_format=layout)
     return functional.interpolate(mask, size=size, mode=mode)
 
 
 def mask_pyramid(
     mask: Tensor, sizes: tuple[int, ...], *, mode: str = "nearest"
 ) -> dict[int, Tensor]:
-    """Resize a mask to several square sizes, each from the full mask.
+    """Resize a mask to several square sizes.
 
     Args:
         mask: ``B R H W``.
@@ -47,7 +49,15 @@ def mask_pyramid(
     Returns:
         Side -> ``B R side side``.
     """
-    return {side: resize_mask(mask, (side, side), mode=mode) for side in sizes}
+    found: dict[int, Tensor] = {}
+    source = mask
+    for side in sorted(set(sizes), reverse=True):
+        if source.shape[-2] % side or source.shape[-1] % side:
+            source = mask
+        # From the size before where it is a multiple: the average of averages of equal cells, and
+        # the first pixel of first pixels, are those of the full mask.
+        source = found[side] = resize_mask(source, (side, side), mode=mode)
+    return {side: found[side] for side in sizes}
 
 
 def region_means(feature: Tensor, mask: Tensor) -> Tensor:

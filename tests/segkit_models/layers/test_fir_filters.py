@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import convolve2d, upfirdn
+from torch.nn import functional
 
-from segkit_models.layers.fir import blur, upsample
+from segkit_models.layers.fir import blur, transposed, upsample
 
 TAPS = np.array([1.0, 3.0, 3.0, 1.0]) / 8
 
@@ -27,6 +28,22 @@ def test_blur_is_the_outer_product_filter(pad, gain):
     found = blur(torch.from_numpy(image)[None, None].expand(2, 3, -1, -1), pad=pad, gain=gain)
     assert found.shape == (2, 3, *expected.shape)
     np.testing.assert_allclose(found[1, 2], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("channels", [5, 160], ids=["narrow, whole", "wide, in four"])
+def test_the_transpose_is_torchs_in_value_and_gradients(channels):
+    image = torch.randn(2, channels, 7, 6, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4, channels, 3, 3, dtype=torch.float64, requires_grad=True)
+    expected = functional.conv_transpose2d(image, weight.transpose(0, 1), stride=2)
+    found = transposed(image, weight)
+    torch.testing.assert_close(found, expected)
+    across = torch.randn_like(expected)
+    for one, other in zip(
+        torch.autograd.grad(found, (image, weight), across),
+        torch.autograd.grad(expected, (image, weight), across),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_flat_image_stays_flat_away_from_the_border():

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from segkit_models.layers.region_pooling import region_means, region_presence, resize_mask
+from segkit_models.layers.region_pooling import (
+    MASK_MODES,
+    mask_pyramid,
+    region_means,
+    region_presence,
+    resize_mask,
+)
 
 
 def one_hot(labels, num_regions):
@@ -80,6 +86,18 @@ def test_area_keeps_every_pixel_a_mixture_and_its_share():
     small = resize_mask(mask, (8, 8), mode="area")
     torch.testing.assert_close(small.sum(1), torch.ones(2, 8, 8))
     torch.testing.assert_close(small.mean((2, 3)), mask.mean((2, 3)))
+
+
+@pytest.mark.parametrize("mode", MASK_MODES)
+@pytest.mark.parametrize("sides", [(4, 8, 16, 32), (24, 16, 5, 12), (64, 8)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_pyramid_resizes_the_full_mask_to_every_side(mode, sides, layout):
+    mask = one_hot(torch.randint(5, (2, 32, 32)), 5).contiguous(memory_format=layout)
+    found = mask_pyramid(mask, sides, mode=mode)
+    assert tuple(found) == sides
+    for side, small in found.items():
+        expected = functional.interpolate(mask, (side, side), mode=mode)
+        torch.testing.assert_close(small, expected)
 
 
 def test_unknown_mode_and_foreign_batch_are_refused():
