@@ -181,7 +181,7 @@ def talk(
                 job.waveform.to(job.device),
                 delay_s=job.sound_delay_s,
             )
-        placement = Placement(transforms, track.valid, track.landmarks)
+        placement = Placement(transforms, track.valid, track.landmarks, float(job.source.fps))
         scene = Scene(job, placement, identity, donors, speech)
         resumed = sum(len(segment.times_s) for segment in work.segments())
         shots = _shots(scene, bars, watch, aside, done=resumed, size=segment_frames)

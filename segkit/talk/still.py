@@ -183,7 +183,7 @@ class Sitting:
         seen = played if self._picture is None else played[:1]
         track = track_face((item.image for item in seen), face=self._choice, fps=fps)
         transforms = crop_transforms(track, self._bundle.size, fps=fps)
-        placement = Placement(transforms, track.valid, track.landmarks)
+        placement = Placement(transforms, track.valid, track.landmarks, fps)
         last = len(seen) - 1
         numbered = [Played(item.image, item.time_s, min(k, last)) for k, item in enumerate(played)]
         shots = parsed(cropped(numbered, placement, self._bundle.size), placement, self._parser)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from segkit.faces import apply_transform, warp_crop
 from segkit.halves import pose_of
 from segkit.regions import RegionScheme, one_hot
 from segkit.talk.bundle import Bundle
+from segkit.talk.gaps import film_shares, towards_film
 from segkit.talk.identity import Identity
 from segkit.talk.lashes import with_lashes
 from segkit.talk.looks import Looks, State
@@ -50,6 +51,7 @@ class Shot:
         generated: uint8 RGB ``S S 3``; without edits only in its `shown_box`, the source around.
         edited: regions covered beyond the lower face.
         fading: such regions that show only in part, and how much, in (0, 1).
+        film_share: how much of the mouth is the film's own, see `film_shares`.
         finished: the frame of the output, uint8 RGB ``H W 3``, once it is made.
     """
 
@@ -63,6 +65,7 @@ class Shot:
     generated: np.ndarray | None = None
     edited: tuple[str, ...] = field(default=())
     fading: tuple[tuple[str, float], ...] = field(default=())
+    film_share: float = 0.0
     finished: Future[np.ndarray] | None = None
 
 
@@ -74,11 +77,18 @@ class Placement:
         transforms: ``T 2 3`` frame to crop.
         valid: ``T`` bool.
         landmarks: ``T 468 2`` in the frame's pixels.
+        fps: of the source.
     """
 
     transforms: np.ndarray
     valid: np.ndarray
     landmarks: np.ndarray
+    fps: float
+
+    @cached_property
+    def film_shares(self) -> np.ndarray:
+        """How much of each frame's mouth is the film's own, ``T``."""
+        return film_shares(self.valid, fps=self.fps)
 
 
 def cropped(
@@ -90,7 +100,8 @@ def cropped(
             yield index, Shot(image, time_s)
             continue
         transform = placement.transforms[index]
-        yield index, Shot(image, time_s, transform, warp_crop(image, transform, size))
+        crop, share = warp_crop(image, transform, size), float(placement.film_shares[index])
+        yield index, Shot(image, time_s, transform, crop, film_share=share)
 
 
 def parsed(
@@ -150,11 +161,13 @@ def speaking(
             # Silence sounds like silence, whatever noise the recording has there.
             audio = torch.lerp(audio, speech.silent_vector.expand_as(audio), silence[:, None])
             labels = _stacked(shot.labels for shot in faces).to(audio.device)
-            pose = pose_of(one_hot(shrunk(labels, bundle.mask_size), len(bundle.scheme)))
+            film = one_hot(shrunk(labels, bundle.mask_size), len(bundle.scheme))
+            pose = pose_of(film)
             logits = decoder(pose, reference.expand(len(faces), -1, -1, -1), audio)
             logits[:, bundle.scheme.index("mouth")] -= _CLOSING_LOGIT * silence[:, None, None]
-            for shot, planes in zip(faces, logits, strict=True):
-                shot.logits = planes
+            for shot, planes, own in zip(faces, logits, film, strict=True):
+                share = shot.film_share
+                shot.logits = towards_film(planes, own, share) if share else planes
         yield from batch
 
 
