@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -19,8 +18,9 @@ from segkit.parser_choice import build_parser
 from segkit.progress import progress_bars
 from segkit.talk.budget import Budget
 from segkit.talk.bundle import Bundle, check_writable, load_bundle, save_bundle
-from segkit.talk.fit_images import ImageFit, enlarge, fit_images
+from segkit.talk.fit_images import enlarge
 from segkit.talk.fit_masks import MaskFit, fit_masks, predicted_labels
+from segkit.talk.fit_sizes import fit_by_sizes
 from segkit.talk.identity import encode_styles
 from segkit.talk.person_clip import PersonClip, read_person
 from segkit.talk.sound_delay import delayed, sound_delay
@@ -119,11 +119,12 @@ def fit(
         )
         if size is None:
             person = _suited(person, bundle)
+        first = bundle.size
         enlarge(bundle, person.images.shape[-1]).to(place)
-        person = _resized(person, bundle.size)
+        person = person.resized(bundle.size)
         person, report["sound_delay_s"] = synchronised(person, bundle)
         with _seeded(seed), _interruptible(report, allowed=save_on_interrupt):
-            _train(bundle, person, report, bars, 60 * minutes, seed, steps, place)
+            _train(bundle, person, report, bars, 60 * minutes, seed, steps, place, first)
     bundle.person["sound_delay_s"] = torch.tensor(report["sound_delay_s"])
     bundle.card = _card(bundle, clip, start_s, end_s, seed, report)
     bundle.to("cpu")
@@ -146,6 +147,7 @@ def _train(
     seed: int,
     steps: int | None,
     device: torch.device,
+    first_size: int,
 ) -> None:
     """Masks first, so that the drawing half learns on the masks it will meet."""
     held_out = round(_HELD_OUT * len(person))
@@ -156,12 +158,11 @@ def _train(
     budget = Budget(_MASK_SHARE * seconds, bars, "masks ", steps=steps, most_steps=enough)
     report["masks"] = fit_masks(masks, budget, batch_size=_MASK_BATCH)
     spoken = predicted_labels(masks, person.labels)
-    styles = bundle.person["styles"][None].to(device)
-    images = ImageFit(bundle, person, styles, spoken, held_out=held_out, seed=seed, device=device)
     left = seconds - (time.perf_counter() - begun)
-    budget = Budget(left, bars, "images", steps=steps)
-    report["images"] = fit_images(images, budget)
-    bundle.person["styles"] = images.model.styles.detach()[0].cpu()
+    report["images"] = fit_by_sizes(
+        bundle, person, spoken, first=first_size, held_out=held_out, seed=seed, seconds=left,
+        bars=bars, steps=steps, device=device,
+    )  # fmt: skip
 
 
 def synchronised(person: PersonClip, bundle: Bundle) -> tuple[PersonClip, float]:
@@ -216,24 +217,7 @@ def _check_size(size: int | None, bundle: Bundle) -> None:
 def _suited(person: PersonClip, bundle: Bundle) -> PersonClip:
     """Keep the large crop only if the film has the detail for it."""
     detailed = person.source_scale * person.images.shape[-1] >= _LARGE_FROM * bundle.size
-    return person if detailed else _resized(person, bundle.size)
-
-
-def _resized(person: PersonClip, size: int) -> PersonClip:
-    """Shrink a clip in memory: areas for images, every k-th pixel for labels."""
-    side = person.images.shape[-1]
-    if side == size:
-        return person
-    factor = side // size
-    small = nn.functional.avg_pool2d(person.images.float(), factor)
-    return PersonClip(
-        small.round().to(torch.uint8),
-        person.labels[:, factor // 2 :: factor, factor // 2 :: factor].contiguous(),
-        (person.landmarks / factor).astype(np.float32),
-        person.numbers,
-        person.waveform,
-        person.source_scale * factor,
-    )
+    return person if detailed else person.resized(bundle.size)
 
 
 def _card(

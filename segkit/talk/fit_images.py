@@ -31,11 +31,11 @@ of it, four times what speech changes most. At 256 px these took 0.71, 0.48 and 
 _AROUND = np.ones((7, 7), np.uint8)
 """How far beyond face and mouth pixels count like them."""
 
+ADVERSARIAL_FROM = 0.35
+"""Share of the budget after which sharpness joins: before, there is nothing to sharpen."""
+
 Box = tuple[int, int, int, int]
 """``(top, bottom, left, right)`` in pixels of the crop, ends outside."""
-
-_ADVERSARIAL_FROM = 0.35
-"""Share of the budget after which sharpness joins: before, there is nothing to sharpen."""
 
 
 class PersonGenerator(nn.Module):
@@ -69,7 +69,8 @@ class ImageFit:
     """The data and the objective.
 
     Args:
-        bundle: whose generator is adapted.
+        generator: is adapted.
+        scheme: of the masks.
         clip: the person.
         styles: ``1 R L D``, where the codes start.
         spoken: ``T S S`` uint8, the masks that TSG predicts for the clip; None draws from the true
@@ -81,7 +82,8 @@ class ImageFit:
 
     def __init__(
         self,
-        bundle: Bundle,
+        generator: nn.Module,
+        scheme: RegionScheme,
         clip: PersonClip,
         styles: Tensor,
         spoken: Tensor | None,
@@ -90,8 +92,8 @@ class ImageFit:
         seed: int,
         device: torch.device,
     ) -> None:
-        self.model = PersonGenerator(bundle.modules["generator"], styles).to(device)
-        self.num_regions = len(bundle.scheme)
+        self.model = PersonGenerator(generator, styles).to(device)
+        self.num_regions = len(scheme)
         self.images, self.labels = clip.images, clip.labels
         self.spoken = spoken
         self.num_train = len(clip) - held_out
@@ -99,13 +101,13 @@ class ImageFit:
         self.random = torch.Generator().manual_seed(seed)
         self.pyramid = LOSSES.build({"type": "PyramidL1"}).to(device)
         labels = np.arange(self.num_regions)
-        self._is_face = np.isin(labels, bundle.scheme.face_labels).astype(np.uint8)
-        self._is_mouth = np.isin(labels, bundle.scheme.mouth_labels).astype(np.uint8)
+        self._is_face = np.isin(labels, scheme.face_labels).astype(np.uint8)
+        self._is_mouth = np.isin(labels, scheme.mouth_labels).astype(np.uint8)
         self.side = clip.images.shape[-1]
         whole = (0, self.side, 0, self.side)
         self.parts: tuple[Box, ...] = (whole,)
         if draws_parts(self.model.generator):
-            self.parts = (whole, self._shown(bundle.scheme), self._speaking())
+            self.parts = (whole, self._shown(scheme), self._speaking())
         seen = torch.stack([self._covers(self.part_at(step)) for step in range(len(_CYCLE))])
         self._rarity = (1 / seen.mean(0)).to(device)
 
@@ -226,6 +228,7 @@ def fit_images(
     batch_size: int = 4,
     learning_rate: float = 2e-3,
     adversarial: float = 0.02,
+    adversarial_from: float = ADVERSARIAL_FROM,
 ) -> dict[str, Any]:
     """Fine-tune the generator and the codes.
 
@@ -235,6 +238,7 @@ def fit_images(
         batch_size: frames per step.
         learning_rate: at its highest.
         adversarial: weight of the patch critic; 0 leaves it out.
+        adversarial_from: share of the budget after which it joins.
 
     Returns:
         ``steps``, the held-out weighted ``error`` and ``psnr_lower`` before and after, and
@@ -250,40 +254,42 @@ def fit_images(
     )
     before = fit.check(best.average, *held)
     begun, curve, checked = time.perf_counter(), [], 0
-    for _ in budget:
-        for group in (*optimiser.param_groups, *critic_optimiser.param_groups):
-            group["lr"] = learning_rate * budget.cosine()
-        box = fit.part_at(budget.step)
-        mask, image, weight = fit.batch(fit.draw(batch_size), box)
-        with fast_precision(fit.device):
-            fake = model(mask, None if box == fit.parts[0] else box)
-        fake = fake.float()
-        loss = fit.loss(fake, image, weight)
-        if adversarial and budget.share > _ADVERSARIAL_FROM:
-            shown, real = (
-                critic.window(each, side=fit.side, origin=(box[0], box[2]))
-                for each in (fake, image)
-            )
-            critic_optimiser.zero_grad()
-            critic.loss(shown.detach(), real).backward()
-            critic_optimiser.step()
-            loss = loss + adversarial * critic.fooled(shown, real)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        best.follow()
-        if int(budget.share * _NUM_CHECKS) > checked:
-            checked = int(budget.share * _NUM_CHECKS)
-            error, psnr = fit.check(best.average, *held)
-            # With the critic the error rises a little while the picture improves: only real harm
-            # counts.
-            best.consider(error if budget.share < _ADVERSARIAL_FROM else 0.97 * error)
-            budget.note(f"loss {loss.item():.3f}, held out {psnr:.1f} dB")
-            curve.append([round(time.perf_counter() - begun), round(psnr, 2)])
-    best.consider(0.95 * fit.check(best.average, *held)[0])
-    best.restore()
-    model.requires_grad_(False)
+    try:
+        for _ in budget:
+            for group in (*optimiser.param_groups, *critic_optimiser.param_groups):
+                group["lr"] = learning_rate * budget.cosine()
+            box = fit.part_at(budget.step)
+            mask, image, weight = fit.batch(fit.draw(batch_size), box)
+            with fast_precision(fit.device):
+                fake = model(mask, None if box == fit.parts[0] else box)
+            fake = fake.float()
+            loss = fit.loss(fake, image, weight)
+            if adversarial and budget.share > adversarial_from:
+                shown, real = (
+                    critic.window(each, side=fit.side, origin=(box[0], box[2]))
+                    for each in (fake, image)
+                )
+                critic_optimiser.zero_grad()
+                critic.loss(shown.detach(), real).backward()
+                critic_optimiser.step()
+                loss = loss + adversarial * critic.fooled(shown, real)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            best.follow()
+            if int(budget.share * _NUM_CHECKS) > checked:
+                checked = int(budget.share * _NUM_CHECKS)
+                error, psnr = fit.check(best.average, *held)
+                # With the critic the error rises a little while the picture improves: only real
+                # harm counts.
+                best.consider(error if budget.share <= adversarial_from else 0.97 * error)
+                budget.note(f"loss {loss.item():.3f}, held out {psnr:.1f} dB")
+                curve.append([round(time.perf_counter() - begun), round(psnr, 2)])
+    finally:  # what was learned is kept when Ctrl-C ends the training, too
+        best.consider(0.95 * fit.check(best.average, *held)[0])
+        best.restore()
+        model.requires_grad_(False)
     after = fit.check(model, *held)
     return {
         "steps": budget.step,

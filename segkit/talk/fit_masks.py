@@ -201,27 +201,29 @@ def fit_masks(
     before = fit.check(parts, *held)
     best.consider(before[0])
     checked = 0
-    for _ in budget:
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate * budget.cosine()
-        with fast_precision(fit.device):
-            loss = fit.loss(fit.draw(batch_size))
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
-        optimiser.step()
-        best.follow()
-        if int(budget.share * _NUM_CHECKS) > checked:
-            checked = int(budget.share * _NUM_CHECKS)
-            best.consider(fit.check(best.average, *held)[0])
-            budget.note(f"loss {loss.item():.3f}, held out {best.score:.3f}")
-    best.consider(fit.check(best.average, *held)[0])
-    best.restore()
-    parts.requires_grad_(False)
-    after = fit.check(parts, *held)
-    decoder = fit.bundle.modules["mask_decoder"]
-    if hasattr(decoder, "shift_logits"):
-        decoder.shift_logits(-PRIOR_CORRECTION * fit.weights.log())  # type: ignore[operator]
+    try:
+        for _ in budget:
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate * budget.cosine()
+            with fast_precision(fit.device):
+                loss = fit.loss(fit.draw(batch_size))
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
+            optimiser.step()
+            best.follow()
+            if int(budget.share * _NUM_CHECKS) > checked:
+                checked = int(budget.share * _NUM_CHECKS)
+                best.consider(fit.check(best.average, *held)[0])
+                budget.note(f"loss {loss.item():.3f}, held out {best.score:.3f}")
+    finally:  # what was learned is kept when Ctrl-C ends the training, too
+        best.consider(fit.check(best.average, *held)[0])
+        best.restore()
+        parts.requires_grad_(False)
+        after = fit.check(parts, *held)
+        decoder = fit.bundle.modules["mask_decoder"]
+        if hasattr(decoder, "shift_logits"):
+            decoder.shift_logits(-PRIOR_CORRECTION * fit.weights.log())  # type: ignore[operator]
     _, mouth_iou = fit.check(parts, *held)
     return {
         "steps": budget.step,

@@ -24,6 +24,7 @@ from segkit.faces import (
     warp_crop,
 )
 from segkit.progress import counted
+from segkit.talk.masks import shrunk
 from segkit.video import MediaError, VideoReader, at_fps
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ MAX_SECONDS = 60.0
 """Longer clips are cut here: a minute at 256 px is 0.4 GB, and more helps little."""
 
 _MIN_FRAMES = 25
+
+_RESIZED_FRAMES = 32
+"""Frames that are floats at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,25 @@ class PersonClip:
     def closed_mouth(self) -> int:
         """Return the place of the frame whose mouth is most closed."""
         return int(np.argmin(closed_mouth_score(self.landmarks)))
+
+    def resized(self, size: int) -> PersonClip:
+        """Shrink a clip: areas for images, every k-th pixel for labels."""
+        side = self.images.shape[-1]
+        if side == size:
+            return self
+        factor = side // size
+        images = [
+            nn.functional.avg_pool2d(some.float(), factor).round().to(torch.uint8)
+            for some in self.images.split(_RESIZED_FRAMES)
+        ]
+        return PersonClip(
+            torch.cat(images),
+            shrunk(self.labels, size).contiguous(),
+            (self.landmarks / factor).astype(np.float32),
+            self.numbers,
+            self.waveform,
+            self.source_scale * factor,
+        )
 
 
 def read_person(

@@ -30,7 +30,10 @@ def learning_of(bundle, *, lips_end=46):
         1.0,
     )
     styles = torch.randn(1, 12, 10, 8, generator=random)
-    return ImageFit(bundle, clip, styles, None, held_out=1, seed=0, device=torch.device("cpu"))
+    return ImageFit(
+        bundle.modules["generator"], bundle.scheme, clip, styles, None, held_out=1, seed=0,
+        device=torch.device("cpu"),
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from segkit.regions import SCHEME_19
 from segkit.talk.budget import BestWeights, Budget
 from segkit.talk.bundle import load_bundle
 from segkit.talk.fit import fit
-from segkit.talk.fit_images import enlarge
+from segkit.talk.fit_images import ImageFit, enlarge
 from segkit.talk.fit_masks import MaskFit, class_weights, fit_masks, predicted_labels
 from segkit.talk.masks import compose_labels
 from segkit.talk.person_clip import PersonClip
@@ -90,17 +90,39 @@ def test_a_grown_bundle_draws_the_same_picture_enlarged(tiny_bundle):
     assert (middle - before)[..., 4:-4, 4:-4].abs().mean() < 0.35 * scale
 
 
-def test_ctrl_c_leaves_nothing_or_the_best_so_far(tmp_path, film, run, monkeypatch):
-    def interrupted(*arguments, **named):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("half", ["masks", "images"])
+def test_ctrl_c_leaves_nothing_or_the_best_so_far(tmp_path, film, run, monkeypatch, tools, half):
+    learning = {"masks": MaskFit, "images": ImageFit}[half]
+    loss, calls = learning.loss, []
 
-    monkeypatch.setattr("segkit.talk.fit.fit_images", interrupted)
+    def interrupted(*arguments):
+        calls.append(half)
+        # The masks' batch norms listen to twelve batches before the first step.
+        if len(calls) % 20 == 0:
+            raise KeyboardInterrupt
+        return loss(*arguments)
+
+    monkeypatch.setattr(learning, "loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(film, tmp_path / "me")
+        run(film, tmp_path / "me", steps=24)
     assert list(tmp_path.iterdir()) == []
-    report = run(film, tmp_path / "me", save_on_interrupt=True)
+    report = run(film, tmp_path / "me", steps=24, save_on_interrupt=True, half=False)
     assert report["interrupted"]
-    assert load_bundle(tmp_path / "me").person["styles"].isfinite().all()
+    assert half not in report
+    made, begun = load_bundle(tmp_path / "me"), tools.make_tiny()
+    changed = {
+        name: any(
+            not torch.equal(after, before)
+            for after, before in zip(
+                made.modules[name].state_dict().values(),
+                begun.modules[name].state_dict().values(),
+                strict=True,
+            )
+        )
+        for name in ("mask_decoder", "generator")
+    }
+    assert changed == {"mask_decoder": True, "generator": half == "images"}
+    assert made.person["styles"].isfinite().all()
 
 
 def test_bad_input_is_named_and_nothing_is_written(tmp_path, film, portrait, run, tools):
