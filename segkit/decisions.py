@@ -36,23 +36,29 @@ def decide(logits: Tensor, scheme: RegionScheme) -> Tensor:
     Source: Paper: the likeliest label; ours: this.
     """
     probability = logits.float().softmax(1)
-    labels = probability.argmax(1)
     if "mouth" not in scheme.regions:
-        return labels.byte()
+        return _likeliest(probability)
     inside = scheme.index("mouth")
-    mouth = probability[:, inside]
+    mouth = probability[:, inside].clone()
+    probability[:, inside] = -1
+    labels = _likeliest(probability)
     counted = mouth * (mouth > _COUNTED)
     expected = counted.flatten(1).sum(1).round().long().clamp_max(mouth[0].numel())
+    most = int(expected.max())
+    if most == 0:
+        return labels
     # Neighbours have half a say in the order, so that borders are smooth; sure pixels stay first.
     order = (mouth + _smooth(_smooth(mouth))) / 2
     order = order.masked_fill(mouth < _POSSIBLE, -1)
-    ranked = order.flatten(1).sort(dim=1, descending=True).values
+    ranked = order.flatten(1).topk(most, dim=1).values
     last = ranked.gather(1, (expected - 1).clamp_min(0)[:, None])[..., None]
     shown = (order >= last.clamp_min(0)) & (expected > 0)[:, None, None]
-    # Elsewhere the likeliest of the other labels.
-    others = probability.clone()
-    others[:, inside] = -1
-    return others.argmax(1).masked_fill(shown, inside).byte()
+    return labels.masked_fill(shown, inside)
+
+
+def _likeliest(probability: Tensor) -> Tensor:
+    # Not `argmax`, which takes six times as long over planes.
+    return probability.max(1).indices.byte()
 
 
 def _smooth(planes: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from segkit.listening import cut_features
 from segkit.regions import one_hot
 from segkit.talk.budget import BestWeights, Budget, fast_precision
 from segkit.talk.bundle import Bundle
-from segkit.talk.masks import shrunk
+from segkit.talk.masks import enlarged_lower, shrunk
 from segkit.talk.speech import listened
 
 if TYPE_CHECKING:
@@ -278,11 +278,7 @@ def predicted_labels(fit: MaskFit, labels: Tensor, *, batch_size: int = 16) -> T
         picked = slice(first, first + batch_size)
         features = None if fit.features is None else fit.features[picked]
         logits = fit.predict(fit.parts, small, reference, fit.speech[picked], features)
-        if logits.shape[-1] != side:
-            logits = functional.interpolate(
-                logits, (side, side), mode="bilinear", align_corners=False
-            )
-        lower = logits[:, :, side // 2 :]
+        lower = enlarged_lower(logits, side)
         found[picked, side // 2 :] = decide(lower, fit.bundle.scheme).to(found)
     return found
 

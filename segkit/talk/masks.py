@@ -41,13 +41,32 @@ def compose_labels(labels: np.ndarray, logits: Tensor, scheme: RegionScheme) -> 
         uint8 ``S S``.
     """
     side = labels.shape[0]
-    if logits.shape[-1] != side:
-        logits = nn.functional.interpolate(
-            logits[None], (side, side), mode="bilinear", align_corners=False
-        )[0]
     composed = labels.copy()
-    composed[side // 2 :] = decide(logits[None, :, side // 2 :], scheme)[0].cpu().numpy()
+    composed[side // 2 :] = decide(enlarged_lower(logits[None], side), scheme)[0].cpu().numpy()
     return composed
+
+
+def enlarged_lower(logits: Tensor, side: int) -> Tensor:
+    """Bring logits to another size, bilinearly, and return the lower half.
+
+    Args:
+        logits: ``B R M M``.
+        side: S.
+
+    Returns:
+        ``B R S/2 S``.
+    """
+    size = logits.shape[-1]
+    if size == side:
+        return logits[:, :, size // 2 :]
+    if side % size or size % 2:
+        whole = nn.functional.interpolate(logits, (side, side), mode="bilinear")
+        return whole[:, :, side // 2 :]
+    # The row above the lower half is all that its own first rows mix with.
+    rows = logits[:, :, size // 2 - 1 :]
+    step = side // size
+    taller = nn.functional.interpolate(rows, (rows.shape[2] * step, side), mode="bilinear")
+    return taller[:, :, step:]
 
 
 def shrunk(labels: Tensor, side: int) -> Tensor:

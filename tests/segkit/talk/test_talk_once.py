@@ -9,7 +9,7 @@ import torch
 
 from segkit.audio import save_wav
 from segkit.regions import SCHEME_12
-from segkit.talk.masks import compose_labels, lower_logits
+from segkit.talk.masks import compose_labels, enlarged_lower, lower_logits
 from segkit.talk.pipeline import talk
 from segkit.talk.portrait import Portrait
 from segkit.video import VideoReader
@@ -140,3 +140,10 @@ def test_labels_are_the_same_without_the_rows_that_nobody_looks_at(side):
         expected = compose_labels(labels, whole.detach(), SCHEME_12)
         assert np.array_equal(compose_labels(labels, part.detach(), SCHEME_12), expected)
         assert len(np.unique(expected[side // 2 :])) > 1
+
+
+@pytest.mark.parametrize(("size", "side"), [(16, 64), (16, 16), (16, 40), (16, 8), (15, 30)])
+def test_only_the_lower_half_is_enlarged_and_as_the_whole_would_be(size, side):
+    logits = torch.randn(2, 5, size, size, generator=torch.Generator().manual_seed(0))
+    whole = torch.nn.functional.interpolate(logits, (side, side), mode="bilinear")
+    torch.testing.assert_close(enlarged_lower(logits, side), whole[:, :, side // 2 :])
