@@ -57,6 +57,9 @@ def paint(values: Tensor, mask: Tensor | None) -> Tensor:
     """
     if mask is None:
         return values[:, 0, :, None, None]
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        # What runs a graph keeps planes.
+        return (values.transpose(1, 2) @ mask.flatten(2)).unflatten(2, mask.shape[2:])
     rows = mask.permute(0, 2, 3, 1).flatten(1, 2) @ values
     return rows.unflatten(1, mask.shape[2:]).permute(0, 3, 1, 2)
 
