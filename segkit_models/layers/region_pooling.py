@@ -50,14 +50,19 @@ def mask_pyramid(
         Side -> ``B R side side``.
     """
     found: dict[int, Tensor] = {}
-    source = mask
+    cells = mask
     for side in sorted(set(sizes), reverse=True):
-        if source.shape[-2] % side or source.shape[-1] % side:
-            source = mask
-        # From the size before where it is a multiple: the average of averages of equal cells, and
+        # From whole cells where these have been made: the average of averages of equal cells, and
         # the first pixel of first pixels, are those of the full mask.
-        source = found[side] = resize_mask(source, (side, side), mode=mode)
+        source = cells if _divides(side, cells) else mask
+        found[side] = resize_mask(source, (side, side), mode=mode)
+        if _divides(side, mask):
+            cells = found[side]
     return {side: found[side] for side in sizes}
+
+
+def _divides(side: int, mask: Tensor) -> bool:
+    return mask.shape[-2] % side == 0 and mask.shape[-1] % side == 0
 
 
 def region_means(feature: Tensor, mask: Tensor) -> Tensor:
