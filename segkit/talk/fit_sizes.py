@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -58,12 +59,13 @@ def fit_by_sizes(
         device: of the model.
 
     Returns:
-        What `fit_images` tells of the last size, with the ``steps`` of all, and ``sizes``.
+        What `fit_images` tells, over all sizes: numbers before the first and after the last, each
+        of pictures of its size; and ``sizes``.
     """
     whole = bundle.modules["generator"]
     shares = _shares(whole, first, bundle.size)
-    report: dict[str, Any] = {}
-    done = 0
+    reports: list[dict[str, Any]] = []
+    begun, done, curve = time.perf_counter(), 0, []
     for size, share in shares.items():
         last = size == bundle.size
         generator = whole if last else _part_of(whole, size)
@@ -75,8 +77,9 @@ def fit_by_sizes(
             shrunk(spoken, size), held_out=held_out, seed=seed, device=device,
         )  # fmt: skip
         title = "images" if last else f"images, {size} px first"
+        passed = round(time.perf_counter() - begun)
         try:
-            report = fit_images(
+            made = fit_images(
                 learning,
                 Budget(share * seconds, bars, title, steps=own),
                 # What was learned small is there to be sharpened.
@@ -88,8 +91,11 @@ def fit_by_sizes(
             bundle.person["styles"] = torch.cat([learned, rest], 2)[0].cpu()
             if not last:
                 whole.load_state_dict({**whole.state_dict(), **generator.state_dict()})
-        done += report["steps"]
-    return {**report, "steps": done, "sizes": list(shares)}
+        reports.append(made)
+        done += made["steps"]
+        curve += [[passed + second, psnr] for second, psnr in made["curve"]]
+    ends = {name: [reports[0][name][0], reports[-1][name][1]] for name in ("error", "psnr_lower")}
+    return {"steps": done, **ends, "sizes": list(shares), "curve": curve}
 
 
 def _shares(generator: nn.Module, first: int, last: int) -> dict[int, float]:

@@ -58,9 +58,22 @@ def test_steps_are_shared_out_from_the_smallest_size_on(grown, monkeypatch):
         return batch(learning, index, box)
 
     monkeypatch.setattr(ImageFit, "batch", spy)
+    told, fit_images = [], fit_sizes.fit_images
+    monkeypatch.setattr(
+        fit_sizes, "fit_images", lambda *a, **b: told.append(fit_images(*a, **b)) or told[-1]
+    )
     report = learn(bundle, person, first=64, steps=10)
     assert drawn == [64] * 6 + [128] * 4
     assert (report["steps"], report["sizes"]) == (10, [64, 128])
+    # Told are the first size's numbers before, the last one's after, and every check of both.
+    (small, large) = told
+    assert report["error"] == [small["error"][0], large["error"][1]]
+    assert report["psnr_lower"] == [small["psnr_lower"][0], large["psnr_lower"][1]]
+    assert [psnr for _, psnr in report["curve"]] == [
+        psnr for part in told for _, psnr in part["curve"]
+    ]
+    seconds = [second for second, _ in report["curve"]]
+    assert seconds == sorted(seconds)
     assert bundle.person["styles"].shape == (12, 12, 8)
 
 

@@ -6,6 +6,7 @@ import torch
 from scipy.signal import convolve2d, upfirdn
 from torch.nn import functional
 
+from segkit_models.layers import fir
 from segkit_models.layers.fir import blur, transposed, upsample
 
 TAPS = np.array([1.0, 3.0, 3.0, 1.0]) / 8
@@ -30,12 +31,18 @@ def test_blur_is_the_outer_product_filter(pad, gain):
     np.testing.assert_allclose(found[1, 2], expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("channels", [5, 160], ids=["narrow, whole", "wide, in four"])
-def test_the_transpose_is_torchs_in_value_and_gradients(channels):
+@pytest.mark.parametrize(
+    ("channels", "in_four"), [(5, False), (160, True)], ids=["narrow, whole", "wide, in four"]
+)
+def test_the_transpose_is_torchs_in_value_and_gradients(channels, in_four, monkeypatch):
     image = torch.randn(2, channels, 7, 6, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, channels, 3, 3, dtype=torch.float64, requires_grad=True)
     expected = functional.conv_transpose2d(image, weight.transpose(0, 1), stride=2)
-    found = transposed(image, weight)
+    with monkeypatch.context() as patch:
+        parts, plain = [], fir.conv2d
+        patch.setattr(fir, "conv2d", lambda *a, **b: parts.append(plain(*a, **b)) or parts[-1])
+        found = transposed(image, weight)
+    assert len(parts) == (4 if in_four else 0)
     torch.testing.assert_close(found, expected)
     across = torch.randn_like(expected)
     for one, other in zip(
