@@ -1,7 +1,8 @@
 """Edits: pure functions on label maps, style codes and pictures, none of which sees another.
 
-`swap`, `blink`, `composite` and their like change values. A plan says what to change when; it comes
-from an edit file (`read_edits`), from options (`parse_options`), or from both (`merged`).
+`swap`, `blink`, `close_mouth`, `composite` and their like change values. A plan says what to change
+when; it comes from an edit file (`read_edits`), from options (`parse_options`), or from both
+(`merged`).
 """
 
 from segkit.edits.blinks import BlinkSchedule, automatic_blinks
@@ -16,6 +17,7 @@ from segkit.edits.compositing import (
 from segkit.edits.edit_file import read_edits
 from segkit.edits.edit_text import EXAMPLE, edits_text
 from segkit.edits.eyelids import blink
+from segkit.edits.lips import close_mouth, mouth_line, turn_mouth
 from segkit.edits.marked import EditFileError
 from segkit.edits.mask_functions import MaskFunction, changed_regions, edit_mask, load_function
 from segkit.edits.options import parse_background, parse_colour, parse_options, parse_swap
@@ -48,6 +50,7 @@ __all__ = [
     "blink",
     "blurred_background",
     "changed_regions",
+    "close_mouth",
     "composite",
     "cover",
     "edit_mask",
@@ -56,6 +59,7 @@ __all__ = [
     "interpolate",
     "load_function",
     "merged",
+    "mouth_line",
     "paint",
     "parse_background",
     "parse_colour",
@@ -66,4 +70,5 @@ __all__ = [
     "refined_matte",
     "soft_matte",
     "swap",
+    "turn_mouth",
 ]

@@ -16,7 +16,7 @@ from segkit.contracts import FPS
 from segkit.edits import BlinkSchedule
 from segkit.evaluation.self_driven import Drawn, SelfDriven, Shown, resized_labels
 from segkit.talk.bundle import Bundle
-from segkit.talk.identity import Identity, encode_styles, identity_of_person
+from segkit.talk.identity import Identity, closed_mouth_of, encode_styles, identity_of_person
 from segkit.talk.masks import shrunk
 from segkit.talk.paste import lay_over
 from segkit.talk.speech import embed_speech
@@ -67,7 +67,7 @@ class SegTalkerMethod:
         labels = resized_labels(reference.labels, size)
         styles, presence = encode_styles(self.bundle, crops, labels, self._device)
         mask = shrunk(torch.from_numpy(labels[0]).to(self._device), self.bundle.mask_size)
-        return Identity(styles, presence[0], mask)
+        return Identity(styles, presence[0], mask, closed_mouth_of(labels[0], self.bundle.scheme))
 
     def _shots(self, part: Shown) -> Iterator[Shot]:
         size = self.bundle.size

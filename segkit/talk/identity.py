@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.crop_labels import parse_crops
-from segkit.edits import Swap
+from segkit.edits import Swap, close_mouth, mouth_line
 from segkit.faces import (
     NoFaceError,
     SeveralFacesError,
@@ -22,7 +22,7 @@ from segkit.faces import (
     track_face,
     warp_crop,
 )
-from segkit.regions import one_hot
+from segkit.regions import RegionScheme, one_hot
 from segkit.talk.bundle import Bundle
 from segkit.talk.looks import Donor
 from segkit.talk.masks import shrunk
@@ -30,6 +30,9 @@ from segkit.talk.sources import read_picture
 
 _NUM_STYLE_FRAMES = 6
 """Paper: one reference image; ours: the mean code of several frames that show the region."""
+
+_THICKEST_LINE = 1 / 96
+"""Between closed lips, in parts of the crop."""
 
 _SEARCHED_FRAMES = 500
 """References come from the first 20 s, so that a long film is not read a third time."""
@@ -43,21 +46,32 @@ class Identity:
         styles: ``1 R L D``.
         presence: ``R`` bool, regions that the person shows.
         reference_labels: ``M M`` uint8, mask of a frame with a closed mouth.
+        closed_mouth: ``S S`` uint8, such a mask as fine as the crop, which pauses show; None lets
+            the mouth be as silence sounds to the model.
     """
 
     styles: Tensor
     presence: Tensor
     reference_labels: Tensor
+    closed_mouth: np.ndarray | None = None
 
 
 def identity_of_person(bundle: Bundle, device: torch.device) -> Identity:
     """Take the identity that `segkit fit` stored in a bundle."""
     person = bundle.person
+    labels = person["reference_labels"]
     return Identity(
         person["styles"].float().to(device)[None],
         person["presence"].bool().to(device),
-        shrunk(person["reference_labels"].to(device), bundle.mask_size),
+        shrunk(labels.to(device), bundle.mask_size),
+        closed_mouth_of(labels.cpu().numpy(), bundle.scheme),
     )
+
+
+def closed_mouth_of(labels: np.ndarray, scheme: RegionScheme) -> np.ndarray:
+    """Close the least open mouth ``S S`` of a person, which may be an open one."""
+    line = min(mouth_line(labels, scheme=scheme), _THICKEST_LINE * len(labels))
+    return close_mouth(labels, 1.0, line=round(line), scheme=scheme)
 
 
 def reference_frames(landmarks: np.ndarray, seen: np.ndarray) -> list[int]:
@@ -102,7 +116,8 @@ def identity_of_crops(
     )
     mean = (styles * share[..., None, None]).sum(0, keepdim=True)
     reference = torch.from_numpy(labels[0]).to(device)
-    return Identity(mean, presence.any(0), shrunk(reference, bundle.mask_size))
+    mask = shrunk(reference, bundle.mask_size)
+    return Identity(mean, presence.any(0), mask, closed_mouth_of(labels[0], bundle.scheme))
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,12 @@ from segkit.talk.pauses import silence_gate
 
 _CHUNK_FRAMES = 500
 """Frames embedded at once, so that an hour of speech needs no more memory than 20 s."""
+
+_EASED_FRAMES = 3
+"""In which the mouth closes after the last sound."""
+
+_MIRRORED_FRAMES = 10
+"""Of the end of a film whose sound comes late, beyond what is missing: what encoders hear ahead."""
 
 
 class Speech:
@@ -36,7 +43,8 @@ class Speech:
         """Return the embedding and the silence of some moments.
 
         Between two frames of 25 fps both are interpolated, so that a 30 or 60 fps video moves
-        smoothly; at a multiple of 40 ms they are exact. After the end there is silence.
+        smoothly; at a multiple of 40 ms they are exact. After the end there is silence, eased in
+        over three frames.
 
         Args:
             times_s: B times of pictures, in seconds from the start of the speech.
@@ -50,8 +58,10 @@ class Speech:
         place = torch.where((place - nearest).abs() < 0.02, nearest, place)
         left = place.floor().long().clamp_min(0)
         share = (place - left).clamp(0, 1).to(self.vectors)
-        vectors = torch.cat([self.vectors, self.silent_vector[None]])
-        silence = torch.cat([self.silence, self.silence.new_ones(1)])
+        ease = torch.arange(1, _EASED_FRAMES + 1).to(self.silence) / _EASED_FRAMES
+        fading = torch.lerp(self.vectors[-1], self.silent_vector, ease[:, None])
+        vectors = torch.cat([self.vectors, fading])
+        silence = torch.cat([self.silence, torch.lerp(self.silence[-1], ease.new_ones(()), ease)])
         last = len(vectors) - 1
         first, second = left.clamp_max(last), (left + 1).clamp_max(last)
         return (
@@ -67,13 +77,18 @@ def embed_speech(encoder: nn.Module, waveform: Tensor, *, delay_s: float = 0.0) 
     Args:
         encoder: an audio encoder, in evaluation mode.
         waveform: ``N`` at 16 kHz, on the encoder's device.
-        delay_s: how much later than the mouth the sound shall come.
+        delay_s: how much later than the mouth the sound shall come. The sound of the last frames
+            then comes after the end of a film, which goes on as it came, backwards.
 
     Returns:
         The speech, covering every started frame.
     """
     check_shape(waveform, "N", name="waveform", remedy="average the channels first")
     num_frames = max(1, -(-len(waveform) // SAMPLES_PER_FRAME))
+    missing = math.ceil(max(delay_s, 0) * FPS)
+    if missing:
+        waveform = _mirrored(waveform, missing + _MIRRORED_FRAMES)
+        num_frames += missing
     features = listened(encoder, waveform)
     chunks = [
         encode_audio(
@@ -83,7 +98,15 @@ def embed_speech(encoder: nn.Module, waveform: Tensor, *, delay_s: float = 0.0) 
     ]
     silence = waveform.new_zeros(10 * SAMPLES_PER_FRAME)
     quiet = encode_audio(encoder, silence[None], 1, 5, listened(encoder, silence))[0, 0]
-    return Speech(torch.cat(chunks), silence_gate(waveform), quiet, delay_s=delay_s)
+    gate = silence_gate(waveform)[:num_frames]
+    return Speech(torch.cat(chunks), gate, quiet, delay_s=delay_s)
+
+
+def _mirrored(waveform: Tensor, num_frames: int) -> Tensor:
+    """Continue a waveform ``N`` by some frames of its end played backwards, as long as it lasts."""
+    samples = num_frames * SAMPLES_PER_FRAME
+    mirrored = waveform.flip(0)[:samples]
+    return nn.functional.pad(torch.cat([waveform, mirrored]), (0, samples - len(mirrored)))
 
 
 def listened(encoder: nn.Module, waveform: Tensor) -> Tensor | None:

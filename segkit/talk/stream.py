@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.crop_labels import batched, parse_crops
-from segkit.edits import BlinkSchedule, blink, changed_regions
+from segkit.edits import BlinkSchedule, blink, changed_regions, turn_mouth
 from segkit.faces import apply_transform, warp_crop
 from segkit.halves import pose_of
 from segkit.regions import RegionScheme, one_hot
@@ -32,8 +32,6 @@ from segkit.talk.speech import Speech
 # Paper: no smoothing; ours: a light vote of the neighbours, which removes single-frame flicker of
 # borders and keeps a lip closure of two frames.
 _VOTE = (0.15, 0.7, 0.15)
-_CLOSING_LOGIT = 12.0
-"""How strongly silence argues against an open mouth."""
 
 
 @dataclass(eq=False)
@@ -52,6 +50,7 @@ class Shot:
         edited: regions covered beyond the lower face.
         fading: such regions that show only in part, and how much, in (0, 1).
         film_share: how much of the mouth is the film's own, see `film_shares`.
+        shut: how far a pause closes the mouth, in [0, 1].
         finished: the frame of the output, uint8 RGB ``H W 3``, once it is made.
     """
 
@@ -66,6 +65,7 @@ class Shot:
     edited: tuple[str, ...] = field(default=())
     fading: tuple[tuple[str, float], ...] = field(default=())
     film_share: float = 0.0
+    shut: float = 0.0
     finished: Future[np.ndarray] | None = None
 
 
@@ -164,10 +164,10 @@ def speaking(
             film = one_hot(shrunk(labels, bundle.mask_size), len(bundle.scheme))
             pose = pose_of(film)
             logits = decoder(pose, reference.expand(len(faces), -1, -1, -1), audio)
-            logits[:, bundle.scheme.index("mouth")] -= _CLOSING_LOGIT * silence[:, None, None]
-            for shot, planes, own in zip(faces, logits, film, strict=True):
+            for shot, planes, own, pause in zip(faces, logits, film, silence.tolist(), strict=True):
                 share = shot.film_share
                 shot.logits = towards_film(planes, own, share) if share else planes
+                shot.shut = pause * (1 - share)
         yield from batch
 
 
@@ -223,8 +223,14 @@ def drawn(
     for batch in batched(shots, batch_size):
         faces = [shot for shot in batch if shot.logits is not None]
         for shot in faces:
-            closing = blinks.amount_at(shot.time_s)
-            remade = finish_labels(shot, bundle.scheme, closing=closing, masks=masks)
+            blinking = blinks.amount_at(shot.time_s)
+            remade = finish_labels(
+                shot,
+                bundle.scheme,
+                closed_mouth=identity.closed_mouth,
+                blinking=blinking,
+                masks=masks,
+            )
             timed = looks.levels(looks.state_at(shot.time_s))
             settled = [region for region, level in timed if level == 1]
             shot.edited = tuple(dict.fromkeys([*looks.lasting, *settled, *remade]))
@@ -265,9 +271,16 @@ def _picture(
 
 
 def finish_labels(
-    shot: Shot, scheme: RegionScheme, *, closing: float, masks: Sequence[TimedMask] = ()
+    shot: Shot,
+    scheme: RegionScheme,
+    *,
+    closed_mouth: np.ndarray | None = None,
+    blinking: float = 0.0,
+    masks: Sequence[TimedMask] = (),
 ) -> tuple[str, ...]:
-    """Put the spoken lower half under the source's upper half, edit it, and let the eyes blink.
+    """Put the spoken lower half under the source's upper half, and edit it.
+
+    In a pause the mouth turns into ``closed_mouth``; then come the user's edits and the blinks.
 
     Returns:
         The regions that the edits changed.
@@ -275,13 +288,16 @@ def finish_labels(
     assert shot.labels is not None
     assert shot.logits is not None
     spoken = compose_labels(shot.labels, shot.logits, scheme)
+    if shot.shut > 0 and closed_mouth is not None:
+        half = len(spoken) // 2
+        spoken[half:] = turn_mouth(spoken, closed_mouth, shot.shut, scheme=scheme)[half:]
     changed: tuple[str, ...] = ()
     for mask in masks:
         edited = mask(spoken, shot.time_s, scheme)
         changed += changed_regions(spoken, edited, scheme=scheme)
         spoken = edited
-    if closing > 0:
-        spoken = blink(spoken, closing, scheme=scheme)
+    if blinking > 0:
+        spoken = blink(spoken, blinking, scheme=scheme)
         changed += scheme.eyes
     shot.spoken, shot.logits = spoken, None
     return changed

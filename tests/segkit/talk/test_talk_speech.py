@@ -48,8 +48,36 @@ def test_times_are_exact_on_the_grid_and_interpolated_between():
     assert silence.sum() == 0
 
 
-def test_after_the_end_there_is_silence():
-    speech = Speech(torch.ones(3, 1), torch.zeros(3), torch.tensor([-1.0]))
-    vectors, silence = speech.at([0.12, 9.0])
-    assert vectors[:, 0].tolist() == [-1, -1]
-    assert silence.tolist() == [1, 1]
+def test_after_the_end_silence_is_eased_in():
+    speech = Speech(torch.ones(3, 1), torch.zeros(3), torch.tensor([-2.0]))
+    vectors, silence = speech.at([0.08, 0.12, 0.14, 0.16, 0.20, 9.0])
+    torch.testing.assert_close(vectors[:, 0], torch.tensor([1, 0, -0.5, -1, -2, -2]))
+    torch.testing.assert_close(silence, torch.tensor([0, 1 / 3, 0.5, 2 / 3, 1, 1]))
+
+
+class Sounding(torch.nn.Module):
+    """Embeds a frame as its first sample."""
+
+    out_dim = 1
+
+    def forward(self, waveform, num_frames, first=0):
+        return waveform[:, 640 * first : 640 * (first + num_frames) : 640, None]
+
+
+def test_a_film_whose_sound_comes_late_goes_on_as_it_came():
+    """Of the last frames the sound is missing, which is no reason to close the mouth."""
+    wave = torch.arange(10.0).repeat_interleave(640) / 10
+    late = embed_speech(Sounding(), wave, delay_s=0.1)
+    vectors, silence = late.at([k / 25 for k in range(10)])
+    whole = torch.tensor([0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.9, 0.85, 0.75])
+    torch.testing.assert_close(vectors[:, 0], whole)
+    assert len(silence) == 10
+    assert len(late.vectors) == len(late.silence) == 13
+    # Another voice has no delay, and ends where it ends.
+    assert len(embed_speech(Sounding(), wave).vectors) == 10
+
+
+def test_a_sound_shorter_than_its_delay_is_continued_by_silence():
+    short = embed_speech(Sounding(), torch.ones(640), delay_s=0.2)
+    assert short.vectors[:, 0].tolist() == [1, 1, 0, 0, 0, 0]
+    assert len(short.silence) == 6
