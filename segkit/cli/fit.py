@@ -19,6 +19,15 @@ def fit(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Bundle to write (.safetensors).", metavar="FILE")
     ],
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            "--audio",
+            "-a",
+            help="Its speech, from the first frame; default: its own sound.",
+            metavar="FILE",
+        ),
+    ] = None,
     start: Annotated[float, typer.Option("--start", min=0, help="First second to learn from.")] = 0,
     end: Annotated[
         float | None, typer.Option("--end", min=0, help="Last second; default: the end.")
@@ -70,6 +79,8 @@ def fit(
     [bold]segkit talk -v me.mp4 -a speech.wav -m me.safetensors -o out.mp4[/bold].
     """
     require_file(clip, option="CLIP")
+    if audio is not None:
+        require_file(audio, option="--audio")
     if model is not None:
         require_file(model, option="--model")
     require_free(out, force=force)
@@ -78,8 +89,8 @@ def fit(
     from segkit.talk.fit import fit as adapt
 
     made = adapt(
-        clip, out=out, start_s=start, end_s=end, minutes=minutes, size=size, face=chosen,
-        model=model, parser=parser, seed=seed, device=device,
+        clip, out=out, audio=audio, start_s=start, end_s=end, minutes=minutes, size=size,
+        face=chosen, model=model, parser=parser, seed=seed, device=device,
         save_on_interrupt=save_on_interrupt, force=force,
     )  # fmt: skip
     typer.echo(summary(out, made))

@@ -51,6 +51,7 @@ def fit(
     clip: str | Path,
     *,
     out: str | Path,
+    audio: str | Path | None = None,
     start_s: float = 0.0,
     end_s: float | None = None,
     minutes: float = 10.0,
@@ -71,6 +72,7 @@ def fit(
     Args:
         clip: film of the talking person, at least a second, best ten or more; a minute is enough.
         out: bundle to write, for `talk(model=...)`; it appears whole or not at all.
+        audio: what is said in the clip, from its first frame on; None takes its own sound.
         start_s: first second to learn from.
         end_s: last second to learn from; None takes the end, at most a minute in all.
         minutes: time to train; reading the clip comes on top.
@@ -113,6 +115,7 @@ def fit(
             size=size or max(_LARGE, bundle.size),
             parser=built,
             bars=bars,
+            audio=audio,
             face=face,
             start_s=start_s,
             end_s=end_s,

@@ -92,6 +92,7 @@ def read_person(
     size: int,
     parser: nn.Module,
     bars: Progress,
+    audio: str | Path | None = None,
     face: FaceChoice | int | None = None,
     start_s: float = 0.0,
     end_s: float | None = None,
@@ -99,10 +100,11 @@ def read_person(
     """Read a clip of one person.
 
     Args:
-        path: film with sound.
+        path: film with sound, or any with ``audio``.
         size: side of the crops.
         parser: labels the crops.
         bars: where progress shows.
+        audio: the film's speech from its first frame on; None takes the film's sound.
         face: which face, as in `track_face`.
         start_s: first second to use.
         end_s: last second to use; None takes the end, at most ``MAX_SECONDS`` in all.
@@ -115,7 +117,7 @@ def read_person(
     end_s = min(float("inf") if end_s is None else end_s, start_s + MAX_SECONDS)
     if start_s < 0 or end_s <= start_s:
         raise ValueError(f"range: expected 0 <= start < end, got {start_s} .. {end_s} s")
-    waveform = load_audio(path)
+    waveform = load_audio(path if audio is None else audio)
     first, stop = round(start_s * FPS), round(min(end_s, 1e6) * FPS)
     with VideoReader(path) as reader:
         total = max(1, min(round(reader.duration_s * FPS), stop) - first)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from segkit.audio import save_wav
 from segkit.faces import NoFaceError, SeveralFacesError
 from segkit.progress import progress_bars
 from segkit.regions import SCHEME_19
@@ -64,6 +65,20 @@ def test_a_range_of_the_clip_is_used(tmp_path, portrait, run, tools):
     film = tools.write_film(tmp_path / "film.mp4", portrait, num_frames=60, fps=25)
     report = run(film, tmp_path / "me", start_s=0.4, end_s=1.6)
     assert report["frames"] == 30
+
+
+def test_a_silent_film_is_learned_from_with_its_speech_beside_it(
+    tmp_path, portrait, film, run, tools
+):
+    silent = tools.write_film(tmp_path / "silent.mp4", portrait, num_frames=30, fps=25, silent=True)
+    run(silent, tmp_path / "me", audio=film, half=False)
+    save_wav(tmp_path / "other.wav", 0 * tools.voice(1.2))
+    run(silent, tmp_path / "mute", audio=tmp_path / "other.wav", half=False)
+    heard, unheard = (
+        load_bundle(tmp_path / name).modules["audio_encoder"].state_dict()
+        for name in ("me", "mute")
+    )
+    assert any(not torch.equal(heard[name], unheard[name]) for name in heard)
 
 
 def test_a_larger_size_grows_the_generator(tmp_path, film, run):
