@@ -12,18 +12,22 @@ import sys
 from typing import Any
 
 # Of GNU's malloc.h.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 _LARGEST = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
     """Let this process keep what it frees for what it takes next; meant for its beginning.
 
+    All threads take from one heap: with one for each, what a thread has freed is not there for the
+    others, and memory creeps up with the length of a film.
+
     Returns:
         Whether the C library can be told.
     """
     mallopt = _of_the_c_library("mallopt")
-    return bool(mallopt and mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _LARGEST))
+    wishes = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _LARGEST), (_ARENA_MAX, 1))
+    return bool(mallopt and all(mallopt(*wish) for wish in wishes))
 
 
 def give_back_freed_memory() -> None:

@@ -42,6 +42,43 @@ def test_freed_memory_is_kept_until_it_is_given_back(keep, kept_mb):
     assert int(left) == pytest.approx(0, abs=5)
 
 
+THREADS_SCRIPT = """
+from threading import Barrier, Thread
+import numpy as np
+from segkit.memory import keep_freed_memory
+
+def held_mb():
+    with open("/proc/self/statm") as numbers:
+        return int(numbers.read().split()[1]) * 4096 / 1e6
+
+def use(together):
+    array = np.ones(40_000_000, np.uint8)
+    together.wait()
+
+told = keep_freed_memory()
+before, together = held_mb(), Barrier(4)
+threads = [Thread(target=use, args=(together,)) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+arrays = [np.ones(40_000_000, np.uint8) for _ in range(4)]
+print(told, round(held_mb() - before))
+"""
+
+
+def test_what_one_thread_frees_another_takes():
+    if not sys.platform.startswith("linux"):
+        pytest.skip("counts pages as Linux does")
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS_SCRIPT], capture_output=True, text=True, check=True
+    )
+    told, taken = done.stdout.split()
+    if told == "False":
+        pytest.skip("the C library is not GNU's")
+    assert int(taken) == pytest.approx(160, abs=10)
+
+
 def test_other_systems_are_left_as_they_are(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     assert not keep_freed_memory()
