@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -14,11 +13,11 @@ from segkit.talk.pauses import silence_gate
 _CHUNK_FRAMES = 500
 """Frames embedded at once, so that an hour of speech needs no more memory than 20 s."""
 
+_HEARD_AHEAD = 10
+"""Frames: more than a local encoder hears ahead."""
+
 _EASED_FRAMES = 3
 """In which the mouth closes after the last sound."""
-
-_MIRRORED_FRAMES = 10
-"""Of the end of a film whose sound comes late, beyond what is missing: what encoders hear ahead."""
 
 
 class Speech:
@@ -44,7 +43,8 @@ class Speech:
 
         Between two frames of 25 fps both are interpolated, so that a 30 or 60 fps video moves
         smoothly; at a multiple of 40 ms they are exact. After the end there is silence, eased in
-        over three frames.
+        over three frames. But where the sound comes late, that of a film's last frames is cut off:
+        these take the last that is heard, since nothing tells that a mouth closed there.
 
         Args:
             times_s: B times of pictures, in seconds from the start of the speech.
@@ -56,6 +56,9 @@ class Speech:
         nearest = place.round()
         # Container clocks tick in 1/90000 s or so: such a rounding is no reason to mix two frames.
         place = torch.where((place - nearest).abs() < 0.02, nearest, place)
+        last_heard = len(self.vectors) - 1
+        after = (place - last_heard - max(self.delay_s, 0) * FPS).clamp_min(0)
+        place = torch.where(place > last_heard, last_heard + after, place)
         left = place.floor().long().clamp_min(0)
         share = (place - left).clamp(0, 1).to(self.vectors)
         ease = torch.arange(1, _EASED_FRAMES + 1).to(self.silence) / _EASED_FRAMES
@@ -77,36 +80,25 @@ def embed_speech(encoder: nn.Module, waveform: Tensor, *, delay_s: float = 0.0) 
     Args:
         encoder: an audio encoder, in evaluation mode.
         waveform: ``N`` at 16 kHz, on the encoder's device.
-        delay_s: how much later than the mouth the sound shall come. The sound of the last frames
-            then comes after the end of a film, which goes on as it came, backwards.
+        delay_s: how much later than the mouth the sound shall come.
 
     Returns:
         The speech, covering every started frame.
     """
     check_shape(waveform, "N", name="waveform", remedy="average the channels first")
     num_frames = max(1, -(-len(waveform) // SAMPLES_PER_FRAME))
-    missing = math.ceil(max(delay_s, 0) * FPS)
-    if missing:
-        waveform = _mirrored(waveform, missing + _MIRRORED_FRAMES)
-        num_frames += missing
-    features = listened(encoder, waveform)
+    # Beyond the end of features there is nothing, beyond the end of a voice there is silence.
+    ended = nn.functional.pad(waveform, (0, _HEARD_AHEAD * SAMPLES_PER_FRAME))
+    features = listened(encoder, ended)
     chunks = [
-        encode_audio(
-            encoder, waveform[None], min(_CHUNK_FRAMES, num_frames - first), first, features
-        )[0]
+        encode_audio(encoder, ended[None], min(_CHUNK_FRAMES, num_frames - first), first, features)[
+            0
+        ]
         for first in range(0, num_frames, _CHUNK_FRAMES)
     ]
     silence = waveform.new_zeros(10 * SAMPLES_PER_FRAME)
     quiet = encode_audio(encoder, silence[None], 1, 5, listened(encoder, silence))[0, 0]
-    gate = silence_gate(waveform)[:num_frames]
-    return Speech(torch.cat(chunks), gate, quiet, delay_s=delay_s)
-
-
-def _mirrored(waveform: Tensor, num_frames: int) -> Tensor:
-    """Continue a waveform ``N`` by some frames of its end played backwards, as long as it lasts."""
-    samples = num_frames * SAMPLES_PER_FRAME
-    mirrored = waveform.flip(0)[:samples]
-    return nn.functional.pad(torch.cat([waveform, mirrored]), (0, samples - len(mirrored)))
+    return Speech(torch.cat(chunks), silence_gate(waveform), quiet, delay_s=delay_s)
 
 
 def listened(encoder: nn.Module, waveform: Tensor) -> Tensor | None:

@@ -1,5 +1,6 @@
 import torch
 
+from segkit.listening import cut_features
 from segkit.talk.speech import Speech, embed_speech
 
 
@@ -55,29 +56,29 @@ def test_after_the_end_silence_is_eased_in():
     torch.testing.assert_close(silence, torch.tensor([0, 1 / 3, 0.5, 2 / 3, 1, 1]))
 
 
-class Sounding(torch.nn.Module):
-    """Embeds a frame as its first sample."""
+def test_the_last_words_are_followed_by_silence_and_not_by_nothing():
+    """An encoder that hears ahead hears the same as where the silence is on the record."""
 
-    out_dim = 1
+    class Ahead(Listening):
+        def listen(self, waveform):
+            return 1 + waveform.unflatten(0, (-1, 320)).mean(1, keepdim=True)
 
-    def forward(self, waveform, num_frames, first=0):
-        return waveform[:, 640 * first : 640 * (first + num_frames) : 640, None]
+        def forward(self, waveform, num_frames, first=0, *, features=None):
+            pieces = [
+                cut_features(features[0], number, 5, per_frame=2).view(1, -1)
+                for number in range(first, first + num_frames)
+            ]
+            return torch.stack(pieces, 1)
 
-
-def test_a_film_whose_sound_comes_late_goes_on_as_it_came():
-    """Of the last frames the sound is missing, which is no reason to close the mouth."""
-    wave = torch.arange(10.0).repeat_interleave(640) / 10
-    late = embed_speech(Sounding(), wave, delay_s=0.1)
-    vectors, silence = late.at([k / 25 for k in range(10)])
-    whole = torch.tensor([0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.9, 0.85, 0.75])
-    torch.testing.assert_close(vectors[:, 0], whole)
-    assert len(silence) == 10
-    assert len(late.vectors) == len(late.silence) == 13
-    # Another voice has no delay, and ends where it ends.
-    assert len(embed_speech(Sounding(), wave).vectors) == 10
+    wave = torch.rand(20 * 640, generator=torch.manual_seed(0))
+    cut = embed_speech(Ahead(), wave).vectors
+    assert torch.equal(cut, embed_speech(Ahead(), torch.cat([wave, 0 * wave])).vectors[:20])
+    assert cut.min() == 1
 
 
-def test_a_sound_shorter_than_its_delay_is_continued_by_silence():
-    short = embed_speech(Sounding(), torch.ones(640), delay_s=0.2)
-    assert short.vectors[:, 0].tolist() == [1, 1, 0, 0, 0, 0]
-    assert len(short.silence) == 6
+def test_the_last_frames_of_a_late_sound_keep_the_last_that_is_heard():
+    """Their sound is cut off with the film, which is no reason to close the mouth."""
+    speech = Speech(torch.arange(6.0)[:, None], torch.zeros(6), torch.tensor([-4.0]), delay_s=0.1)
+    vectors, silence = speech.at([0.04 * k for k in range(2, 9)])
+    torch.testing.assert_close(vectors[:, 0], torch.tensor([4.5, 5, 5, 5, 2, -1, -4]))
+    torch.testing.assert_close(silence, torch.tensor([0, 0, 0, 0, 1 / 3, 2 / 3, 1]))
