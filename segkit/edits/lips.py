@@ -84,26 +84,29 @@ def turn_mouth(
     turned = labels.copy()
     if amount == 0 or not (here.any() and there.any()):
         return turned
+    # All that can change lies within a mouth's width of it.
+    near, far = _around(here), _around(there)
+    here, there = here[near], there[far]
+    mine, theirs = labels[near], target[far]
     to_here, scale = _between_corners(_corners(there), _corners(here))
     if not scale:
         return turned
-    height, width = labels.shape
 
     def outline(of: int | None) -> np.ndarray:
         """Return the distance to the border of a label, or of all of them; inside above 0."""
-        own = _signed_distance(here if of is None else here & (labels == of))
-        other = _signed_distance(there if of is None else there & (target == of))
+        own = _signed_distance(here if of is None else here & (mine == of))
+        other = _signed_distance(there if of is None else there & (theirs == of))
+        size = here.shape[::-1]
         moved = cv2.warpAffine(
-            other, to_here, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            other, to_here, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         return (1 - amount) * own + amount * scale * moved
 
     inside = outline(None) > 0
-    nearest = np.stack([outline(kind) for kind in kinds]).argmax(0)
+    nearest = np.asarray(kinds, labels.dtype)[np.stack([outline(kind) for kind in kinds]).argmax(0)]
     skin = scheme.index("skin")
-    covered = here | (labels == skin)
-    turned[here & ~inside] = skin
-    turned[covered & inside] = np.asarray(kinds, labels.dtype)[nearest[covered & inside]]
+    lips = inside & (here | (mine == skin))
+    turned[near] = np.where(lips, nearest, np.where(here & ~inside, skin, mine))
     return turned
 
 
@@ -134,10 +137,25 @@ def _largest(shown: np.ndarray) -> np.ndarray:
     """Keep the largest connected part of a binary map."""
     import cv2
 
-    _, components, stats, _ = cv2.connectedComponentsWithStats(shown.astype(np.uint8))
-    if len(stats) == 1:
+    rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
+    if not len(rows):
         return shown
-    return np.asarray(components == 1 + stats[1:, cv2.CC_STAT_AREA].argmax())
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    _, components, stats, _ = cv2.connectedComponentsWithStats(shown[box].astype(np.uint8))
+    largest = np.zeros_like(shown)
+    largest[box] = components == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+    return largest
+
+
+def _around(shown: np.ndarray) -> tuple[slice, slice]:
+    """Return the box of a shape, grown by its width."""
+    rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
+    margin = int(columns[-1] - columns[0]) + 2
+
+    def grown(ends: np.ndarray) -> slice:
+        return slice(max(0, int(ends[0]) - margin), int(ends[-1]) + 1 + margin)
+
+    return grown(rows), grown(columns)
 
 
 def _corners(shown: np.ndarray) -> np.ndarray:
@@ -159,10 +177,12 @@ def _between_corners(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray
 
 def _signed_distance(shown: np.ndarray) -> np.ndarray:
     """Return the distance to the border of a shape, in pixels, below 0 outside of it."""
-    from scipy.ndimage import distance_transform_edt
+    import cv2
 
     if not shown.any():
         return np.full(shown.shape, -float(sum(shown.shape)), np.float32)
-    inside = distance_transform_edt(shown)
-    outside = distance_transform_edt(~shown)
-    return np.where(shown, inside - 0.5, 0.5 - outside).astype(np.float32)
+    inside, outside = (
+        cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        for part in (shown, ~shown)
+    )
+    return np.where(shown, inside - 0.5, 0.5 - outside)

@@ -91,14 +91,13 @@ def embed_speech(encoder: nn.Module, waveform: Tensor, *, delay_s: float = 0.0) 
     ended = nn.functional.pad(waveform, (0, _HEARD_AHEAD * SAMPLES_PER_FRAME))
     features = listened(encoder, ended)
     chunks = [
-        encode_audio(encoder, ended[None], min(_CHUNK_FRAMES, num_frames - first), first, features)[
-            0
-        ]
+        encode_audio(encoder, ended[None], min(_CHUNK_FRAMES, num_frames - first), first, features)
         for first in range(0, num_frames, _CHUNK_FRAMES)
     ]
     silence = waveform.new_zeros(10 * SAMPLES_PER_FRAME)
     quiet = encode_audio(encoder, silence[None], 1, 5, listened(encoder, silence))[0, 0]
-    return Speech(torch.cat(chunks), silence_gate(waveform), quiet, delay_s=delay_s)
+    gate = silence_gate(ended)[:num_frames]
+    return Speech(torch.cat(chunks, 1)[0], gate, quiet, delay_s=delay_s)
 
 
 def listened(encoder: nn.Module, waveform: Tensor) -> Tensor | None:
