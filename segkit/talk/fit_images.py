@@ -31,6 +31,9 @@ of it, four times what speech changes most. At 256 px these took 0.71, 0.48 and 
 _AROUND = np.ones((7, 7), np.uint8)
 """How far beyond face and mouth pixels count like them."""
 
+ADVERSARIAL = 0.02
+"""Weight of the patch critic."""
+
 ADVERSARIAL_FROM = 0.35
 """Share of the budget after which sharpness joins: before, there is nothing to sharpen."""
 
@@ -227,7 +230,7 @@ def fit_images(
     *,
     batch_size: int = 4,
     learning_rate: float = 2e-3,
-    adversarial: float = 0.02,
+    adversarial: float = ADVERSARIAL,
     adversarial_from: float = ADVERSARIAL_FROM,
 ) -> dict[str, Any]:
     """Fine-tune the generator and the codes.

@@ -58,13 +58,20 @@ def test_steps_are_shared_out_from_the_smallest_size_on(grown, monkeypatch):
         return batch(learning, index, box)
 
     monkeypatch.setattr(ImageFit, "batch", spy)
-    told, fit_images = [], fit_sizes.fit_images
-    monkeypatch.setattr(
-        fit_sizes, "fit_images", lambda *a, **b: told.append(fit_images(*a, **b)) or told[-1]
-    )
+    told, critics, fit_images = [], [], fit_sizes.fit_images
+
+    def telling(*arguments, adversarial, adversarial_from):
+        critics.append((adversarial, adversarial_from))
+        told.append(
+            fit_images(*arguments, adversarial=adversarial, adversarial_from=adversarial_from)
+        )
+        return told[-1]
+
+    monkeypatch.setattr(fit_sizes, "fit_images", telling)
     report = learn(bundle, person, first=64, steps=10)
     assert drawn == [64] * 8 + [128] * 2
     assert (report["steps"], report["sizes"]) == (10, [64, 128])
+    assert critics == [(0.02, 0.35), (0.1, 0.0)]
     # Told are the first size's numbers before, the last one's after, and every check of both.
     (small, large) = told
     assert report["error"] == [small["error"][0], large["error"][1]]
