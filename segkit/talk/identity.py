@@ -46,8 +46,8 @@ class Identity:
         styles: ``1 R L D``.
         presence: ``R`` bool, regions that the person shows.
         reference_labels: ``M M`` uint8, mask of a frame with a closed mouth.
-        closed_mouth: ``S S`` uint8, such a mask as fine as the crop, which pauses show; None lets
-            the mouth be as silence sounds to the model.
+        closed_mouth: ``S S`` uint8, such a mask as fine as the crop, whose mouth pauses show; None
+            if that is not known.
     """
 
     styles: Tensor
@@ -68,8 +68,10 @@ def identity_of_person(bundle: Bundle, device: torch.device) -> Identity:
     )
 
 
-def closed_mouth_of(labels: np.ndarray, scheme: RegionScheme) -> np.ndarray:
-    """Close the least open mouth ``S S`` of a person, which may be an open one."""
+def closed_mouth_of(labels: np.ndarray, scheme: RegionScheme) -> np.ndarray | None:
+    """Close the least open mouth ``S S`` of a person, which may be open; None without lips."""
+    if not np.isin(labels, scheme.lip_labels).any():
+        return None
     line = min(mouth_line(labels, scheme=scheme), _THICKEST_LINE * len(labels))
     return close_mouth(labels, 1.0, line=round(line), scheme=scheme)
 

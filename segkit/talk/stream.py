@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.crop_labels import batched, parse_crops
-from segkit.edits import BlinkSchedule, blink, changed_regions, turn_mouth
+from segkit.edits import BlinkSchedule, blink, changed_regions, close_mouth, turn_mouth
 from segkit.faces import apply_transform, warp_crop
 from segkit.halves import pose_of
 from segkit.regions import RegionScheme, one_hot
@@ -280,7 +280,8 @@ def finish_labels(
 ) -> tuple[str, ...]:
     """Put the spoken lower half under the source's upper half, and edit it.
 
-    In a pause the mouth turns into ``closed_mouth``; then come the user's edits and the blinks.
+    In a pause the mouth turns into ``closed_mouth``, or closes without one; then come the user's
+    edits and the blinks.
 
     Returns:
         The regions that the edits changed.
@@ -288,9 +289,13 @@ def finish_labels(
     assert shot.labels is not None
     assert shot.logits is not None
     spoken = compose_labels(shot.labels, shot.logits, scheme)
-    if shot.shut > 0 and closed_mouth is not None:
+    if shot.shut > 0:
         half = len(spoken) // 2
-        spoken[half:] = turn_mouth(spoken, closed_mouth, shot.shut, scheme=scheme)[half:]
+        spoken[half:] = (
+            close_mouth(spoken, shot.shut, scheme=scheme)
+            if closed_mouth is None
+            else turn_mouth(spoken, closed_mouth, shot.shut, scheme=scheme)
+        )[half:]
     changed: tuple[str, ...] = ()
     for mask in masks:
         edited = mask(spoken, shot.time_s, scheme)

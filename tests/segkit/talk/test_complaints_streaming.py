@@ -115,7 +115,7 @@ def test_complaint_2_a_film_over_twenty_seconds_is_shown_to_its_end(tmp_path, ma
     assert source.num_played(None, "pingpong") == 40
 
 
-def mouths(wave, portrait):
+def mouths(wave, portrait, *, known=True):
     """Areas of the open mouth and the lips, in pixels, while the photograph says a wave: ``T 2``.
 
     And those of its closed mouth.
@@ -139,7 +139,8 @@ def mouths(wave, portrait):
 
     areas = []
     for shot in stream.voted(stream.speaking(shots, bundle, identity, speech, batch_size=8)):
-        stream.finish_labels(shot, bundle.scheme, closed_mouth=identity.closed_mouth)
+        closed = identity.closed_mouth if known else None
+        stream.finish_labels(shot, bundle.scheme, closed_mouth=closed)
         areas.append(areas_in(shot.spoken))
     return np.array(areas), np.array(areas_in(identity.closed_mouth))
 
@@ -160,6 +161,12 @@ def test_complaint_4_the_mouth_is_shut_in_a_noisy_pause(portrait, monkeypatch):
     assert pause[:, 0] / pause[:, 1] == pytest.approx(closed[0] / closed[1], rel=0.2)
     assert np.ptp(pause, 0).tolist() == [0, 0]
     assert pause.sum(1).max() <= 0.7 * areas[:spoken].sum(1).mean()
+    # Where the person was never seen with lips, those of the spoken mask meet.
+    monkeypatch.setattr(stream, "turn_mouth", None)
+    unknown = mouths(wave, portrait, known=False)[0][spoken + 8 :]
+    assert unknown[:, 0].max() == 0
+    assert unknown[:, 1].min() > 0
+    monkeypatch.undo()
     # The level of the sound alone, as in other tools with a gate, leaves it to the network.
     monkeypatch.setattr(pauses, "_detector", lambda: None)
     assert np.ptp(mouths(wave, portrait)[0][spoken + 8 :, 0]) >= 10

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from segkit.audio import load_audio
+from segkit.regions import SCHEME_12
 from segkit.synthetic.clip import compose_speech
 from segkit.synthetic.voice import Voice
 from segkit.talk import pauses
+from segkit.talk.identity import closed_mouth_of
 from segkit.talk.pauses import quiet_by_level, silence_gate
 
 
@@ -147,3 +149,17 @@ def test_loading_the_detector_changes_no_setting_and_warns_of_nothing(monkeypatc
         assert torch.get_num_threads() == threads + 1
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_person_is_remembered_with_lips_that_meet():
+    """Also one whose film shows no closed mouth: what is left is a line, as thick as it may be."""
+    mouth, lip = SCHEME_12.index("mouth"), SCHEME_12.index("lip")
+    labels = np.full((192, 192), SCHEME_12.index("skin"), np.uint8)
+    assert closed_mouth_of(labels, SCHEME_12) is None
+    labels[100:140, 60:130] = lip
+    labels[110:130, 70:120] = mouth
+    closed = closed_mouth_of(labels, SCHEME_12)
+    assert (closed == mouth).sum() == 2 * 50
+    assert (closed == lip).sum() == (labels == lip).sum()
+    labels[111:130, 70:120] = lip
+    assert np.array_equal(closed_mouth_of(labels, SCHEME_12), labels)
