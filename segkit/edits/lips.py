@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from segkit.regions import SCHEME_12, RegionScheme
+from segkit.shapes import box_around, depth, largest_part
+
+_LEAST_SCALE = 1e-3
+"""Of a mouth beside another one; less has a mouth of a single column."""
 
 
 def close_mouth(
@@ -32,7 +36,7 @@ def close_mouth(
     closed = labels.copy()
     if "mouth" not in scheme.regions:
         return closed
-    mouth = _largest(np.isin(labels, scheme.mouth_labels)) & (labels == scheme.index("mouth"))
+    mouth = largest_part(np.isin(labels, scheme.mouth_labels)) & (labels == scheme.index("mouth"))
     if not mouth.any():
         return closed
     columns = np.flatnonzero(mouth.any(0))
@@ -77,25 +81,30 @@ def turn_mouth(
     """
     import cv2
 
+    from segkit.faces.similarity import fit_similarity
+
     _check(labels, amount)
     _check(target, amount)
     kinds = scheme.mouth_labels
-    here, there = (_largest(np.isin(one, kinds)) for one in (labels, target))
+    here, there = (largest_part(np.isin(one, kinds)) for one in (labels, target))
     turned = labels.copy()
     if amount == 0 or not (here.any() and there.any()):
         return turned
     # All that can change lies within a mouth's width of it.
-    near, far = _around(here), _around(there)
+    near, far = (box_around(one, int(one.any(0).sum()) + 1) for one in (here, there))
+    assert near is not None
+    assert far is not None
     here, there = here[near], there[far]
     mine, theirs = labels[near], target[far]
-    to_here, scale = _between_corners(_corners(there), _corners(here))
-    if not scale:
+    to_here = fit_similarity(_corners(there), _corners(here))
+    scale = float(np.hypot(*to_here[:, 0]))
+    if scale < _LEAST_SCALE:
         return turned
 
     def outline(of: int | None) -> np.ndarray:
         """Return the distance to the border of a label, or of all of them; inside above 0."""
-        own = _signed_distance(here if of is None else here & (mine == of))
-        other = _signed_distance(there if of is None else there & (theirs == of))
+        own = depth((here if of is None else here & (mine == of)).astype(np.uint8))
+        other = depth((there if of is None else there & (theirs == of)).astype(np.uint8))
         size = here.shape[::-1]
         moved = cv2.warpAffine(
             other, to_here, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -133,56 +142,8 @@ def _check(labels: np.ndarray, amount: float) -> None:
         raise ValueError(f"amount: expected a number from 0 to 1, got {amount}")
 
 
-def _largest(shown: np.ndarray) -> np.ndarray:
-    """Keep the largest connected part of a binary map."""
-    import cv2
-
-    rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
-    if not len(rows):
-        return shown
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    _, components, stats, _ = cv2.connectedComponentsWithStats(shown[box].astype(np.uint8))
-    largest = np.zeros_like(shown)
-    largest[box] = components == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
-    return largest
-
-
-def _around(shown: np.ndarray) -> tuple[slice, slice]:
-    """Return the box of a shape, grown by its width."""
-    rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
-    margin = int(columns[-1] - columns[0]) + 2
-
-    def grown(ends: np.ndarray) -> slice:
-        return slice(max(0, int(ends[0]) - margin), int(ends[-1]) + 1 + margin)
-
-    return grown(rows), grown(columns)
-
-
 def _corners(shown: np.ndarray) -> np.ndarray:
-    """Return the left and the right end of a shape, as complex ``x + i y``."""
+    """Return the left and the right end of a shape: ``2 2``, x and y."""
     columns = np.flatnonzero(shown.any(0))
     ends = [columns[0], columns[-1]]
-    return np.array([x + 1j * np.flatnonzero(shown[:, x]).mean() for x in ends])
-
-
-def _between_corners(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the similarity ``2 3`` that takes two corners to two others, and its scale."""
-    if source[0] == source[1]:
-        return np.eye(2, 3), 0.0
-    turn = (target[1] - target[0]) / (source[1] - source[0])
-    move = target[0] - turn * source[0]
-    matrix = [[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]]
-    return np.array(matrix), float(abs(turn))
-
-
-def _signed_distance(shown: np.ndarray) -> np.ndarray:
-    """Return the distance to the border of a shape, in pixels, below 0 outside of it."""
-    import cv2
-
-    if not shown.any():
-        return np.full(shown.shape, -float(sum(shown.shape)), np.float32)
-    inside, outside = (
-        cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        for part in (shown, ~shown)
-    )
-    return np.where(shown, inside - 0.5, 0.5 - outside)
+    return np.array([(x, np.flatnonzero(shown[:, x]).mean()) for x in ends])

@@ -10,6 +10,7 @@ import numpy as np
 
 from segkit.faces import paste_back
 from segkit.regions import SCHEME_12, RegionScheme
+from segkit.shapes import box_around, depth
 
 _STILL = ("nose", "ears", "left_ear", "right_ear", "hair", "glasses", "earrings")
 """What speech does not move, and a code per region draws less well than the source shows it."""
@@ -247,10 +248,10 @@ def _both_faces(source: np.ndarray, spoken: np.ndarray, *, feather: float) -> np
     """Cover two faces, and what is beyond their edges the more, the further these are apart."""
     side = source.shape[1]
     soft = np.zeros(source.shape, np.float32)
-    box = _box_around(source | spoken, math.ceil(_GROW * side) + 2)
+    box = box_around(source | spoken, math.ceil(_GROW * side) + 2)
     if box is None:
         return soft
-    depths = [_depth(mask[box]) for mask in (source, spoken)]
+    depths = [depth(mask[box]) for mask in (source, spoken)]
     apart = cv2.GaussianBlur(np.abs(depths[0] - depths[1]), (0, 0), _APART * side) / side
     moved = _smooth_step((apart - _AGREED) / (_APART - _AGREED))
     grow = side * (_AGREED_GROW + (_GROW - _AGREED_GROW) * moved)
@@ -289,36 +290,10 @@ def _union(first: np.ndarray, second: np.ndarray, regions: Sequence[int]) -> np.
 def _soft(mask: np.ndarray, *, grow: float, feather: float) -> np.ndarray:
     """Grow a mask, then let it rise smoothly from 0 at its new rim to 1 inside."""
     soft = np.zeros(mask.shape, np.float32)
-    box = _box_around(mask, math.ceil(grow) + 2)
+    box = box_around(mask, math.ceil(grow) + 2)
     if box is not None:
-        soft[box] = _smooth_step((grow + _depth(mask[box])) / feather)
+        soft[box] = _smooth_step((grow + depth(mask[box])) / feather)
     return soft
-
-
-def _box_around(mask: np.ndarray, reach: int) -> tuple[slice, slice] | None:
-    """Return the box of a mask and ``reach`` pixels around; None of an empty mask.
-
-    From 2 pixels on, none outside of the box is the nearest without the mask.
-    """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return None
-    return (
-        slice(max(0, rows[0] - reach), rows[-1] + 1 + reach),
-        slice(max(0, columns[0] - reach), columns[-1] + 1 + reach),
-    )
-
-
-def _depth(mask: np.ndarray) -> np.ndarray:
-    """Return how deep inside the mask each pixel lies; outside, the negative way to it."""
-
-    def distance(plane: np.ndarray) -> np.ndarray:
-        # Repeated edges: the crop's own border is none of the mask's.
-        padded = np.pad(plane, 1, mode="edge")
-        return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-
-    # Both distances are at least 1 on their own side: half a pixel each makes them one scale.
-    return distance(mask) - distance(1 - mask) + 0.5 - mask
 
 
 def _smooth_step(share: np.ndarray) -> np.ndarray:

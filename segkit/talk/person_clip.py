@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.audio import load_audio
-from segkit.contracts import FPS
+from segkit.contracts import FPS, SAMPLE_RATE
 from segkit.crop_labels import parse_crops
 from segkit.faces import (
     FaceChoice,
@@ -34,6 +34,9 @@ MAX_SECONDS = 60.0
 """Longer clips are cut here: a minute at 256 px is 0.4 GB, and more helps little."""
 
 _MIN_FRAMES = 25
+
+_MISSING_S = 0.5
+"""By so much speech that comes beside a film may be shorter."""
 
 _RESIZED_FRAMES = 32
 """Frames that are floats at once."""
@@ -112,7 +115,7 @@ def read_person(
     Raises:
         FileNotFoundError: no such file.
         MediaError: no readable film, no sound, or less than a second of it with a face.
-        ValueError: no face or several; or a range that is empty.
+        ValueError: no face or several; a range that is empty; or ``audio`` that ends before it.
     """
     end_s = min(float("inf") if end_s is None else end_s, start_s + MAX_SECONDS)
     if start_s < 0 or end_s <= start_s:
@@ -133,6 +136,12 @@ def read_person(
         raise MediaError(
             f"{path}: {len(kept) / FPS:.2f} s with a face between {start_s:g} s and the end of the "
             f"range; give at least {_MIN_FRAMES / FPS:g} s of a talking face"
+        )
+    last_s, heard_s = (kept[-1] + first + 1) / FPS, len(waveform) / SAMPLE_RATE
+    if audio is not None and heard_s < last_s - _MISSING_S:
+        raise ValueError(
+            f"audio: expected the speech of the film up to its {last_s:.2f} s, got "
+            f"{heard_s:.2f} s in {audio}; give the whole, or an earlier end (--end)"
         )
     landmarks = np.stack([apply_transform(transforms[k], track.landmarks[k]) for k in kept])
     crops: list[np.ndarray] = []

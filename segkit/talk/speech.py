@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -61,16 +62,21 @@ class Speech:
         place = torch.where(place > last_heard, last_heard + after, place)
         left = place.floor().long().clamp_min(0)
         share = (place - left).clamp(0, 1).to(self.vectors)
-        ease = torch.arange(1, _EASED_FRAMES + 1).to(self.silence) / _EASED_FRAMES
-        fading = torch.lerp(self.vectors[-1], self.silent_vector, ease[:, None])
-        vectors = torch.cat([self.vectors, fading])
-        silence = torch.cat([self.silence, torch.lerp(self.silence[-1], ease.new_ones(()), ease)])
+        vectors, silence = self._ended
         last = len(vectors) - 1
         first, second = left.clamp_max(last), (left + 1).clamp_max(last)
         return (
             torch.lerp(vectors[first], vectors[second], share[:, None]),
             torch.lerp(silence[first], silence[second], share),
         )
+
+    @cached_property
+    def _ended(self) -> tuple[Tensor, Tensor]:
+        """Vectors and silence, and behind them how both go over into silence."""
+        ease = torch.arange(1, _EASED_FRAMES + 1).to(self.silence) / _EASED_FRAMES
+        fading = torch.lerp(self.vectors[-1], self.silent_vector, ease[:, None])
+        closing = torch.lerp(self.silence[-1], ease.new_ones(()), ease)
+        return torch.cat([self.vectors, fading]), torch.cat([self.silence, closing])
 
 
 @torch.no_grad()

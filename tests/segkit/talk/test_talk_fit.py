@@ -79,6 +79,12 @@ def test_a_silent_film_is_learned_from_with_its_speech_beside_it(
         for name in ("me", "mute")
     )
     assert any(not torch.equal(heard[name], unheard[name]) for name in heard)
+    save_wav(tmp_path / "short.wav", tools.voice(0.5))
+    with pytest.raises(
+        ValueError, match=r"up to its 1\.20 s, got 0\.50 s in .*short\.wav; .*--end"
+    ):
+        run(silent, tmp_path / "cut", audio=tmp_path / "short.wav")
+    assert not (tmp_path / "cut").exists()
 
 
 def test_a_larger_size_grows_the_generator(tmp_path, film, run):
