@@ -48,8 +48,8 @@ def load_audio(path: str | Path) -> Tensor:
         stream = audio_stream(container)
         if stream is None:
             raise MediaError(
-                f"{path} has no audio stream; give a file with sound, or where there is an option "
-                "--audio its speech by that"
+                f"{path} has no audio stream; give a file with sound, or its speech "
+                "by the option --audio where there is one"
             )
         declared_s = None
         if stream.duration is not None and container.format.name not in _UNSURE_FORMATS:
