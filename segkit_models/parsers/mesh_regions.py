@@ -10,6 +10,7 @@ import numpy as np
 from segkit.faces.alignment import crop_transform
 from segkit.faces.litert import PERSON_MASK, LiteRTModel
 from segkit.regions import SCHEME_12
+from segkit.shapes import box_around
 from segkit_models.parsers.mesh_colours import ColourModels, guided_filter
 from segkit_models.parsers.mesh_features import FEATURES, coverage
 from segkit_models.parsers.mesh_zones import CLOTH, HAIR, SKIN, Zones, find_zones
@@ -118,6 +119,48 @@ def compose(image: np.ndarray, landmarks: np.ndarray, analysis: Analysis) -> np.
         result[:, down, across] *= 1 - drawn[down, across]
         result[SCHEME_12.index(name), down, across] += drawn[down, across]
     return result
+
+
+def label(image: np.ndarray, landmarks: np.ndarray, analysis: Analysis) -> np.ndarray:
+    """Return the likeliest label of each pixel: the index of `compose`'s largest probability.
+
+    No plane of a feature is made for it, which takes a quarter of the time.
+
+    Args:
+        image: uint8 RGB ``H W 3``.
+        landmarks: ``468 2`` pixels.
+        analysis: of this picture.
+
+    Returns:
+        ``H W`` uint8.
+    """
+    height, width = image.shape[:2]
+    left, top, right, bottom = analysis.window
+    labels = np.zeros((height, width), np.uint8)
+    highest = np.ones((height, width), np.float32)
+    inside = slice(top, bottom), slice(left, right)
+    highest[inside], labels[inside] = _likeliest(analysis.planes, (right - left, bottom - top))
+    for name, outlines in FEATURES:
+        drawn = coverage(landmarks, outlines, height, width)
+        box = box_around(drawn > 0, 0)
+        if box is None:
+            continue
+        of, here, before = SCHEME_12.index(name), drawn[box], labels[box]
+        below = highest[box] * (1 - here)
+        covers = (here > below) | ((here == below) & (of < before))
+        labels[box] = np.where(covers, np.uint8(of), before)
+        highest[box] = np.where(covers, here, below)
+    return labels
+
+
+def _likeliest(planes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Bring planes of ``MATERIALS`` to a size; return the highest there and its label."""
+    highest, labels = np.zeros(size[::-1], np.float32), np.zeros(size[::-1], np.uint8)
+    for of, plane in sorted(zip(_MATERIAL_LABELS, planes, strict=True), key=lambda pair: pair[0]):
+        large = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
+        labels[large > highest] = of
+        np.maximum(highest, large, out=highest)
+    return highest, labels
 
 
 def _window(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from segkit.faces import FaceDetector, FaceMesh, FaceTracker, NoFaceError, eye_distance
-from segkit_models.parsers.mesh_regions import Analysis, RegionAnalyser, compose
+from segkit_models.parsers.mesh_regions import Analysis, RegionAnalyser, compose, label
 
 _MIN_SIDE = 256
 """Smaller pictures are enlarged before the detector and the mesh see them."""
@@ -111,7 +111,7 @@ def _decide(window: list[_Seen], place: int) -> np.ndarray:
     planes = _agreed_planes(window, place)
     analysis = Analysis(current.analysis.window, current.analysis.guide, planes)
     landmarks = _steadied_landmarks(window, place)
-    return compose(current.frame, landmarks, analysis).argmax(0).astype(np.uint8)
+    return label(current.frame, landmarks, analysis)
 
 
 def _steadied_landmarks(window: list[_Seen], place: int) -> np.ndarray:

@@ -60,11 +60,11 @@ def find_zones(landmarks: np.ndarray, height: int, width: int) -> Zones:
         width: of the working picture.
     """
     transform = crop_transform(landmarks, 1)
-    rows, columns = np.mgrid[:height, :width] + 0.5
-    grid = apply_transform(transform, np.stack([columns, rows], -1).reshape(-1, 2)).astype(
-        np.float32
+    rows, columns = np.arange(height)[:, None] + 0.5, np.arange(width) + 0.5
+    u, v = (
+        (along * columns + (down * rows + shift)).astype(np.float32)
+        for along, down, shift in transform
     )
-    u, v = grid.reshape(height, width, 2).transpose(2, 0, 1)
     # Of one precision with the grid: numpy would do all that follows in the wider one.
     points = apply_transform(transform, landmarks.astype(np.float64)).astype(np.float32)
     unit = float(np.hypot(transform[0, 0], transform[1, 0]))

@@ -17,6 +17,7 @@ from segkit.regions import SCHEME_12
 from segkit.registry import PARSERS
 from segkit_models.parsers.mesh_colours import _BINS, _BLUR, _histogram, guided_filter
 from segkit_models.parsers.mesh_features import coverage
+from segkit_models.parsers.mesh_regions import Analysis, compose, label
 from segkit_models.parsers.mesh_video import VideoParser
 
 PRESENT = ("background", "lip", "eyebrows", "eyes", "hair", "nose", "skin", "neck", "mouth")
@@ -138,6 +139,31 @@ def test_frames_of_a_still_clip_are_all_alike_and_like_the_picture(parser, crop)
     # The tracker refines the mesh from frame to frame, so the first ones differ by a pixel's edge.
     assert max((frame != frames[-1]).mean() for frame in frames) < 0.02
     assert (frames[3] != labels_of(parser, crop)).mean() < 0.02
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    turn=st.floats(-np.pi, np.pi),
+    scale=st.floats(0.2, 2),
+    hard=st.booleans(),
+    cut=st.tuples(*[st.integers(0, 40)] * 4),
+)
+def test_the_label_is_the_likeliest_of_all_probabilities(landmarks, seed, turn, scale, hard, cut):
+    random = np.random.default_rng(seed)
+    planes = random.random((5, 20, 30), np.float32) ** 8 + np.float32(1e-4)
+    planes /= planes.sum(0)
+    if hard:  # where features cover half a pixel, two labels are as likely
+        planes = (planes == planes.max(0)).astype(np.float32)
+    left, top, right, bottom = cut
+    analysis = Analysis((left, top, 90 - right, 100 - bottom), np.zeros((20, 30)), planes)
+    points = landmarks - landmarks.mean(0)
+    cos, sin = scale * 90 / np.ptp(points) * np.array([np.cos(turn), np.sin(turn)])
+    points = points @ np.array([[cos, sin], [-sin, cos]]) + random.uniform(0, 90, 2)
+    picture = np.zeros((100, 90, 3), np.uint8)
+    likeliest = compose(picture, points, analysis).argmax(0)
+    labels = label(picture, points, analysis)
+    assert labels.dtype == np.uint8
+    assert np.array_equal(labels, likeliest)
 
 
 def test_noise_flips_fewer_pixels_than_parsing_frame_by_frame(parser, crop):
