@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 from segkit.talk.budget import Budget
 from segkit.talk.bundle import Bundle
-from segkit.talk.fit_images import ADVERSARIAL, ADVERSARIAL_FROM, ImageFit, fit_images
+from segkit.talk.fit_images import (
+    ADVERSARIAL,
+    ADVERSARIAL_FROM,
+    LEARNING,
+    SHARPENING,
+    ImageFit,
+    fit_images,
+)
 from segkit.talk.masks import shrunk
 from segkit.talk.person_clip import PersonClip
 
@@ -81,6 +88,8 @@ def fit_by_sizes(
         learning = ImageFit(
             generator, bundle.scheme, person.resized(size), styles[:, :, :num_layers],
             shrunk(spoken, size), held_out=held_out, seed=seed, device=device,
+            # What was learned small is there to be sharpened.
+            order=SHARPENING if done else LEARNING,
         )  # fmt: skip
         title = "images" if last else f"images, {size} px first"
         passed = round(time.perf_counter() - begun)
@@ -89,7 +98,6 @@ def fit_by_sizes(
                 learning,
                 Budget(share * seconds, bars, title, steps=own),
                 adversarial=_LARGE_ADVERSARIAL if size >= _TWICE_FROM else ADVERSARIAL,
-                # What was learned small is there to be sharpened.
                 adversarial_from=0.0 if done else ADVERSARIAL_FROM,
             )
         finally:

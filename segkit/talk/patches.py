@@ -28,7 +28,12 @@ class PatchCritic(nn.Module):
 
     Args:
         width: channels of its first layer.
+
+    Attributes:
+        least_side: of what it can judge, in pixels.
     """
+
+    least_side = 8
 
     def __init__(self, *, width: int = 24) -> None:
         super().__init__()
@@ -43,13 +48,15 @@ class PatchCritic(nn.Module):
         """Cut the judged part out of crops.
 
         Args:
-            image: ``B 3 H W``, crops or a part of them that holds the whole window.
+            image: ``B 3 H W``, crops or a part of them; of the window it gives what it holds.
             side: of the crops.
             origin: row and column of the crop where ``image`` begins.
         """
         top, bottom, left, right = judged_box(side)
         row, column = origin
-        return image[..., top - row : bottom - row, left - column : right - column]
+        rows = slice(max(0, top - row), max(0, bottom - row))
+        columns = slice(max(0, left - column), max(0, right - column))
+        return image[..., rows, columns]
 
     def features(self, window: Tensor) -> list[Tensor]:
         """Return the activations of all layers, the scores last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from segkit_models.generators.boxes import Box, cut
 from segkit_models.layers.modulation import is_one_hot
-from segkit_models.layers.region_pooling import mask_pyramid
+from segkit_models.layers.region_pooling import mask_pyramid, smooth_mask
 
 
 class MaskMap(NamedTuple):
@@ -31,7 +32,8 @@ class MaskMaps:
     Args:
         mask: ``B R H H``, one-hot or soft.
         sides: the sizes.
-        mode: how it is brought to size, see `resize_mask`.
+        mode: how it is brought to size, see `resize_mask`; or ``"smooth"``, which is ``"area"``
+            and, where no averages soften the borders, mixes each pixel with its neighbours.
     """
 
     def __init__(self, mask: Tensor, sides: Sequence[int], *, mode: str) -> None:
@@ -41,6 +43,8 @@ class MaskMaps:
         # Channels last, as the features that are multiplied by what a mask paints; averages and
         # the choice of labels take a third and less of the time on a CPU, too.
         mask = mask.contiguous(memory_format=torch.channels_last)
+        self._hard_from = mask.shape[-1] if mode == "smooth" else math.inf
+        mode = "area" if mode == "smooth" else mode
         self._masks = mask_pyramid(mask, tuple(sides), mode=mode)
         self._labels: dict[int, Tensor] = {}
         if hard:
@@ -52,7 +56,11 @@ class MaskMaps:
         """Return the part of the mask in a box of the size ``side``, cut once for all layers."""
         if (side, box) not in self._parts:
             whole, labels = Box.whole(side), self._labels.get(side)
-            mask = cut(self._masks[side], box, of=whole)
+            smooth = side >= self._hard_from
+            around = box.grown(1, side) if smooth else box
+            mask = cut(self._masks[side], around, of=whole)
+            if smooth:
+                mask = cut(smooth_mask(mask), box, of=around)
             self._parts[side, box] = MaskMap(
                 mask.contiguous(memory_format=torch.channels_last),
                 None if labels is None else cut(labels, box, of=whole),

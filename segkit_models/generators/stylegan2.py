@@ -59,8 +59,10 @@ class RegionStyleGAN2(nn.Module):
             code of region 0. 17 masks every layer. Paper: not given; ours: 13, as E4S.
         region_conv: ``"spatial"`` (one convolution per layer, for training of our own), or for E4S
             weights ``"exact"`` (or another form of the same result, see `RegionModulatedConv2d`).
-        mask_mode: how the mask is brought to each layer's size, ``"nearest"`` or ``"area"``;
-            ``"area"`` gives soft borders that do not flicker, and only suits ``"spatial"``.
+        mask_mode: how the mask is brought to each layer's size: ``"nearest"``; ``"area"``, soft
+            borders that do not flicker; or ``"smooth"``, soft at the mask's own size and above,
+            too, where hard ones let a sharpened picture draw thin lines along them. The soft ones
+            only suit ``"spatial"``.
         random_noise: draw new noise at every call in training; otherwise the stored noise is used.
         checkpoint_activations: in training keep the maps between the sizes alone, and make those
             inside again in the backward pass: up to a third more work, gradients equal.
@@ -102,12 +104,12 @@ class RegionStyleGAN2(nn.Module):
             )
         if num_masked_layers % 2 == 0:
             raise ValueError(f"num_masked_layers: expected an odd number, got {num_masked_layers}")
-        if mask_mode not in MASK_MODES:
+        if mask_mode not in (modes := (*MASK_MODES, "smooth")):
+            raise ValueError(f"mask_mode: expected one of {', '.join(modes)}, got {mask_mode!r}")
+        if mask_mode != "nearest" and region_conv != "spatial":
             raise ValueError(
-                f"mask_mode: expected one of {', '.join(MASK_MODES)}, got {mask_mode!r}"
+                f"mask_mode: {mask_mode!r} has no meaning with region_conv={region_conv!r}"
             )
-        if mask_mode == "area" and region_conv != "spatial":
-            raise ValueError(f"mask_mode: 'area' has no meaning with region_conv={region_conv!r}")
         self.size = size
         self.num_regions = num_regions
         self.style_dim = style_dim

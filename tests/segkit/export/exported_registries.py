@@ -86,7 +86,7 @@ CASES = {
     "SPADEGenerator": lambda: _generator(1, type="SPADEGenerator", **SMALL_SPADE),
     "RegionStyleGAN2": lambda: _generator(
         6, type="RegionStyleGAN2", size=16, channels=(8, 8, 8), num_regions=4, style_dim=8,
-        mask_mode="area",
+        mask_mode="smooth",
     ),
     "MelCNN": lambda: _audio(**MEL),
     "PhonemeCNN": lambda: _audio(_noise(2, 90, 191), type="PhonemeCNN", out_dim=8, width=8),

@@ -7,13 +7,13 @@ import torch
 from segkit.progress import progress_bars
 from segkit.talk import fit_images
 from segkit.talk.budget import Budget
-from segkit.talk.fit_images import ImageFit
+from segkit.talk.fit_images import LEARNING, SHARPENING, ImageFit
 from segkit.talk.paste import lay_over
 from segkit.talk.patches import PatchCritic
 from segkit.talk.person_clip import PersonClip
 
 
-def learning_of(bundle, *, lips_end=46):
+def learning_of(bundle, *, lips_end=46, order=LEARNING):
     """Four frames of an ellipse whose lips go down, in crops of 64 px."""
     rows, columns = np.mgrid[:64, :64]
     labels = np.where(((rows - 32) / 26) ** 2 + ((columns - 32) / 20) ** 2 <= 1, 6, 0)
@@ -32,7 +32,7 @@ def learning_of(bundle, *, lips_end=46):
     styles = torch.randn(1, 12, 10, 8, generator=random)
     return ImageFit(
         bundle.modules["generator"], bundle.scheme, clip, styles, None, held_out=1, seed=0,
-        device=torch.device("cpu"),
+        device=torch.device("cpu"), order=order,
     )  # fmt: skip
 
 
@@ -41,11 +41,13 @@ def learning(tools):
     return learning_of(tools.make_tiny())
 
 
-def test_the_steps_together_weigh_every_pixel_by_its_use(learning):
+@pytest.mark.parametrize("order", [LEARNING, SHARPENING])
+def test_the_steps_together_weigh_every_pixel_by_its_use(tools, order):
+    learning = learning_of(tools.make_tiny(), order=order)
     index = torch.arange(3)
     error = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     steps = []
-    for step in range(len(fit_images._CYCLE)):
+    for step in range(len(order)):
         top, bottom, left, right = box = learning.part_at(step)
         weight = learning.batch(index, box)[2]
         steps.append((error[..., top:bottom, left:right] * weight).mean())
@@ -53,13 +55,19 @@ def test_the_steps_together_weigh_every_pixel_by_its_use(learning):
     torch.testing.assert_close(torch.stack(steps).mean(), wanted)
 
 
-def test_most_steps_draw_a_part_and_every_eighth_the_whole(learning, monkeypatch):
-    _whole, shown, speaking = learning.parts
+@pytest.mark.parametrize(
+    ("order", "counts"), [(LEARNING, (2, 6, 8, 0)), (SHARPENING, (1, 2, 3, 10))]
+)
+def test_most_steps_draw_a_part_and_few_the_whole(tools, monkeypatch, order, counts):
+    learning = learning_of(tools.make_tiny(), order=order)
+    _whole, shown, speaking, lips = learning.parts
     sizes = [(bottom - top) * (right - left) for top, bottom, left, right in learning.parts]
     assert sizes[0] == 64 * 64
-    assert sizes[2] < sizes[1] < sizes[0] / 2
+    assert sizes[3] < sizes[2] < sizes[1] < sizes[0] / 2
     # The judged part, which begins above these lips and ends below.
     assert speaking == (33, 58, 13, 51)
+    # They are seen in rows 42 to 48 and columns 26 to 39; a sixteenth of 64 px around.
+    assert lips == (38, 53, 22, 44)
     drawn, forward = [], fit_images.PersonGenerator.forward
 
     def spy(model, mask, box=None):
@@ -69,14 +77,38 @@ def test_most_steps_draw_a_part_and_every_eighth_the_whole(learning, monkeypatch
 
     monkeypatch.setattr(fit_images.PersonGenerator, "forward", spy)
     with progress_bars(show=False) as bars:
-        report = fit_images.fit_images(learning, Budget(9, bars, "images", steps=9))
-    assert drawn == [None, speaking, shown, speaking, shown, speaking, shown, speaking, None]
+        report = fit_images.fit_images(learning, Budget(9, bars, "images", steps=17))
+    assert drawn[0] is drawn[16] is None
+    assert tuple(drawn[:16].count(part) for part in (None, shown, speaking, lips)) == counts
     assert report["error"][1] < report["error"][0]
 
 
 def test_lips_that_leave_the_judged_part_are_drawn_whole(tools):
     learning = learning_of(tools.make_tiny(), lips_end=60)
-    assert learning.parts[2] == (33, 63, 13, 51)
+    assert learning.parts[2] == (33, 64, 13, 51)
+    assert learning.parts[3] == (38, 64, 22, 44)
+
+
+def test_without_lips_what_is_judged_is_drawn_in_their_place(tools):
+    learning = learning_of(tools.make_tiny(), lips_end=0)
+    assert learning.parts[2] == learning.parts[3] == (33, 58, 13, 51)
+
+
+@pytest.mark.parametrize(("around", "judged"), [(1 / 16, 4), (0, 0)])
+def test_the_critic_judges_no_lips_smaller_than_it_can(tools, monkeypatch, around, judged):
+    monkeypatch.setattr(fit_images, "_AROUND_LIPS", around)
+    # Rows 42 to 46, without what is around.
+    learning = learning_of(tools.make_tiny(), lips_end=44, order=(3,))
+    calls, loss = [], PatchCritic.loss
+
+    def spy(critic, fake, real):
+        calls.append(fake.shape[-2:])
+        return loss(critic, fake, real)
+
+    monkeypatch.setattr(PatchCritic, "loss", spy)
+    with progress_bars(show=False) as bars:
+        fit_images.fit_images(learning, Budget(9, bars, "images", steps=8), adversarial_from=0.45)
+    assert len(calls) == judged
 
 
 def test_a_part_is_the_part_of_the_whole(learning):

@@ -7,7 +7,7 @@ import torch
 from segkit.progress import progress_bars
 from segkit.talk import fit_sizes
 from segkit.talk.fit import remember_person
-from segkit.talk.fit_images import ImageFit, enlarge
+from segkit.talk.fit_images import LEARNING, SHARPENING, ImageFit, enlarge
 from segkit.talk.person_clip import PersonClip
 
 CPU = torch.device("cpu")
@@ -51,10 +51,11 @@ def grown(tools, monkeypatch):
 
 def test_steps_are_shared_out_from_the_smallest_size_on(grown, monkeypatch):
     bundle, person = grown
-    drawn, batch = [], ImageFit.batch
+    drawn, batch, orders = [], ImageFit.batch, {}
 
     def spy(learning, index, box):
         drawn.append(learning.side)
+        orders[learning.side] = learning.order
         return batch(learning, index, box)
 
     monkeypatch.setattr(ImageFit, "batch", spy)
@@ -72,6 +73,7 @@ def test_steps_are_shared_out_from_the_smallest_size_on(grown, monkeypatch):
     assert drawn == [64] * 6 + [128] * 4
     assert (report["steps"], report["sizes"]) == (10, [64, 128])
     assert critics == [(0.02, 0.35), (0.1, 0.0)]
+    assert orders == {64: LEARNING, 128: SHARPENING}
     # Told are the first size's numbers before, the last one's after, and every check of both.
     (small, large) = told
     assert report["error"] == [small["error"][0], large["error"][1]]

@@ -9,8 +9,9 @@ from segkit.audio import save_wav
 from segkit.faces import NoFaceError, SeveralFacesError
 from segkit.progress import progress_bars
 from segkit.regions import SCHEME_19
+from segkit.talk import fit_images
 from segkit.talk.budget import BestWeights, Budget
-from segkit.talk.bundle import load_bundle
+from segkit.talk.bundle import load_bundle, save_bundle
 from segkit.talk.fit import fit
 from segkit.talk.fit_images import ImageFit, enlarge
 from segkit.talk.fit_masks import MaskFit, class_weights, fit_masks, predicted_labels
@@ -109,6 +110,22 @@ def test_a_grown_bundle_draws_the_same_picture_enlarged(tiny_bundle):
     middle = torch.nn.functional.avg_pool2d(after, 2)
     scale = before.abs().mean()
     assert (middle - before)[..., 4:-4, 4:-4].abs().mean() < 0.35 * scale
+
+
+@pytest.mark.parametrize(
+    ("before", "size", "after"),
+    [("area", 128, "smooth"), ("area", 64, "area"), ("nearest", 128, "nearest")],
+)
+def test_soft_borders_are_soft_at_a_large_size_too(
+    tmp_path, tiny_bundle, monkeypatch, before, size, after
+):
+    monkeypatch.setattr(fit_images, "_SMOOTH_FROM", 128)
+    tiny_bundle.modules["generator"].mask_mode = before
+    tiny_bundle.configs["generator"]["mask_mode"] = before
+    enlarge(tiny_bundle, size)
+    assert tiny_bundle.modules["generator"].mask_mode == after
+    save_bundle(tmp_path / "larger.safetensors", tiny_bundle)
+    assert load_bundle(tmp_path / "larger.safetensors").modules["generator"].mask_mode == after
 
 
 @pytest.mark.parametrize("half", ["masks", "images"])

@@ -33,7 +33,7 @@ def make(form, mode, num_masked_layers):
 @given(
     box=boxes(),
     form=st.sampled_from(["spatial", "exact", "bbox", "taps"]),
-    mode=st.sampled_from(["nearest", "area"]),
+    mode=st.sampled_from(["nearest", "area", "smooth"]),
     num_masked_layers=st.sampled_from([3, 17]),
     seed=st.integers(0, 99),
 )

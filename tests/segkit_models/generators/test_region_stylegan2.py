@@ -160,7 +160,7 @@ def test_new_blocks_of_a_grown_generator_learn():
             dict(region_conv="loop", mask_mode="area"),
             "'area' has no meaning with region_conv='loop'",
         ),
-        (dict(mask_mode="cubic"), "mask_mode: expected one of nearest, area, got 'cubic'"),
+        (dict(mask_mode="cubic"), "mask_mode: expected one of nearest, area, smooth, got 'cubic'"),
     ],
 )
 def test_impossible_settings_are_refused(changes, message):

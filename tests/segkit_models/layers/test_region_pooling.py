@@ -12,6 +12,7 @@ from segkit_models.layers.region_pooling import (
     region_means,
     region_presence,
     resize_mask,
+    smooth_mask,
 )
 
 
@@ -98,6 +99,16 @@ def test_a_pyramid_resizes_the_full_mask_to_every_side(mode, sides, layout):
     for side, small in found.items():
         expected = functional.interpolate(mask, (side, side), mode=mode)
         torch.testing.assert_close(small, expected)
+
+
+def test_smooth_borders_are_binomial_and_keep_the_shares():
+    mask = one_hot(torch.randint(5, (2, 32, 24)), 5)
+    smooth = smooth_mask(mask)
+    torch.testing.assert_close(smooth.sum(1), torch.ones(2, 32, 24))
+    # The binomial filter of two: twice the mean of two neighbours, along both sides.
+    padded = functional.pad(mask, (1, 1, 1, 1), mode="replicate")
+    twice = functional.avg_pool2d(functional.avg_pool2d(padded, 2, 1), 2, 1)
+    torch.testing.assert_close(smooth, twice)
 
 
 def test_unknown_mode_and_foreign_batch_are_refused():
