@@ -292,7 +292,7 @@ def talk(
         crf=crf, preset=preset, masks=masks,
         credentials=not no_credentials, certificate=certificate, key=key,
     )  # fmt: skip
-    typer.echo(summary(out, made))
+    typer.echo(summary(out, made, unlearned=video if model is None else None))
 
 
 def background_file(background: str | None) -> Path | None:

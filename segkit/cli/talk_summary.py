@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 
-def summary(out: Path, made: dict[str, Any]) -> str:
-    """Tell in a few lines what was made, where no face was found, and where the time went."""
+def summary(out: Path, made: dict[str, Any], *, unlearned: Path | None = None) -> str:
+    """Tell in a few lines what was made, where no face was found, and where the time went.
+
+    Args:
+        out: what was written.
+        made: the report of `talk`.
+        unlearned: film whose person the model has not learned.
+    """
     line = (
         f"{out}: {made['frames']} frames of {made['width']} x {made['height']} "
         f"at {made['fps']:g} fps, made in {made['seconds']['total']:.1f} s"
@@ -17,6 +24,12 @@ def summary(out: Path, made: dict[str, Any]) -> str:
         line += f"\nno face was found at {spans}; those frames are as they were"
     if made["signed"]:
         line += f"\nit says how it was made: segkit verify {out}"
+    if unlearned is not None:
+        line += (
+            "\nthe built-in model knows drawn faces alone, so a real mouth looks painted; to learn "
+            f"this one:\n  segkit fit {shlex.quote(str(unlearned))} --out person.safetensors\n"
+            "and then talk with --model person.safetensors"
+        )
     return line + "\n" + stages(made)
 
 

@@ -1,6 +1,7 @@
 """`segkit talk`: a small real run, and every way in which a user can get it wrong."""
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,7 @@ def test_a_photograph_talks(talk, tmp_path):
     assert result.exit_code == 0, result.output
     assert "10 frames of 300 x 300 at 25 fps" in result.stdout
     assert "\n+ encode " in result.stdout
+    assert "segkit fit" not in result.stdout  # which learns from films
     with VideoReader(tmp_path / "out.mp4") as video:
         assert video.has_audio
         assert sum(1 for _ in video) == 10
@@ -177,6 +179,31 @@ def test_the_table_of_stages_adds_up():
         "peak memory 812 MB",
         "30 frames were there from before the stop",
     ]
+
+
+@pytest.mark.parametrize("unlearned", [None, Path("my films/me.mp4")])
+def test_who_was_not_learned_is_told_how_to_be(unlearned):
+    from segkit.cli.talk_summary import summary
+
+    made = dict.fromkeys(("frames", "width", "height", "fps", "peak_memory_mb"), 25)
+    made |= {"seconds": {"total": 4.0}, "meanwhile": {}, "resumed_frames": 0}
+    made |= {"passed_through": [], "signed": False}
+    told = summary(Path("out.mp4"), made, unlearned=unlearned)
+    command = "\n  segkit fit 'my films/me.mp4' --out person.safetensors\n"
+    assert (command in told) == (unlearned is not None)
+
+
+def test_only_films_without_a_model_of_ones_own_are_said_to_be_unlearned(
+    talk, portrait, monkeypatch
+):
+    told = []
+    monkeypatch.setattr("segkit.talk.pipeline.talk", lambda **_given: {})
+    monkeypatch.setattr(
+        "segkit.cli.talk.summary", lambda _out, _made, unlearned: told.append(unlearned) or ""
+    )
+    for changed in ({}, {"model": None}, {"image": None, "video": portrait, "model": None}):
+        assert talk(**changed).exit_code == 0
+    assert told == [None, None, portrait]
 
 
 def test_interrupt(talk, monkeypatch, tmp_path):
