@@ -31,8 +31,8 @@ _TWICE_FROM = 512
 
 _SMALL_SHARE = 0.6
 """Of the time, for the half size. Of one film, an hour at 256 px, only enlarged to 512, had a mouth
-LPIPS of 0.28, and ten minutes (526 steps) at 512 px after it brought that to 0.20; but half an hour
-on a loaded machine, a fifth of it at 512 px, ended at 0.33."""
+LPIPS of 0.28, and ten minutes (526 steps) at 512 px after it brought that to 0.20; an hour shared
+in this way ended at 0.16; but half an hour on a loaded machine, a fifth of it at 512 px, at 0.33."""
 
 _LARGE_ADVERSARIAL = 0.1
 """Weight of the patch critic from 512 px on, where the plain errors favour blur more: five times
