@@ -72,7 +72,7 @@ def test_steps_are_shared_out_from_the_smallest_size_on(grown, monkeypatch):
     report = learn(bundle, person, first=64, steps=10)
     assert drawn == [64] * 6 + [128] * 4
     assert (report["steps"], report["sizes"]) == (10, [64, 128])
-    assert critics == [(0.02, 0.35), (0.1, 0.0)]
+    assert critics == [(0.02, 0.35), (0.05, 0.0)]
     assert orders == {64: LEARNING, 128: SHARPENING}
     # Told are the first size's numbers before, the last one's after, and every check of both.
     (small, large) = told
