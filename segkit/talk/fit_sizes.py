@@ -37,8 +37,8 @@ in this way ended at 0.16; but half an hour, a fifth of it at 512 px, on a loade
 
 _LARGE_ADVERSARIAL = 0.05
 """Weight of the patch critic from 512 px on, where the plain errors favour blur more. In ten
-minutes of one film (`SHARPENING`) 0.05 gave a mouth LPIPS of 0.17 and 32.0 dB, 0.1 gave 0.22 and
-31.8 dB; 0.02, without steps for the lips alone, 0.26."""
+minutes of one film (`SHARPENING`, one seed) 0.05 gave a mouth LPIPS of 0.17 and 32.0 dB, 0.1 gave
+0.22 and 31.8 dB; 0.02, without steps for the lips alone, 0.26."""
 
 
 def fit_by_sizes(

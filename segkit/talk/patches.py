@@ -33,8 +33,6 @@ class PatchCritic(nn.Module):
         least_side: of what it can judge, in pixels.
     """
 
-    least_side = 8
-
     def __init__(self, *, width: int = 24) -> None:
         super().__init__()
         channels = (3, width, 2 * width, 4 * width)
@@ -42,6 +40,7 @@ class PatchCritic(nn.Module):
             spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1))
             for before, after in itertools.pairwise(channels)
         )
+        self.least_side = 2 ** len(self.layers)
         self.head = spectral_norm(nn.Conv2d(channels[-1], 1, 3, padding=1))
 
     def window(self, image: Tensor, *, side: int, origin: tuple[int, int] = (0, 0)) -> Tensor:

@@ -124,7 +124,7 @@ def compose(image: np.ndarray, landmarks: np.ndarray, analysis: Analysis) -> np.
 def label(image: np.ndarray, landmarks: np.ndarray, analysis: Analysis) -> np.ndarray:
     """Return the likeliest label of each pixel: the index of `compose`'s largest probability.
 
-    No plane of a feature is made for it, which takes a quarter of the time.
+    Made without the planes, most of which would be empty.
 
     Args:
         image: uint8 RGB ``H W 3``.
