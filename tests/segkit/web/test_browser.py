@@ -137,6 +137,17 @@ def click_within(picture, x, y):
     picture.click(position={"x": x * box["width"], "y": y * box["height"]})
 
 
+def slide(page, slider, value):
+    """Type a slider's value; what is typed into one that is only just shown can be lost."""
+    for _ in range(12):
+        page.fill(f"{slider} input[type=number]", value)
+        page.press(f"{slider} input[type=number]", "Tab")
+        page.wait_for_timeout(500)
+        if page.input_value(f"{slider} input[type=range]") == value:
+            return
+    pytest.fail(f"{slider} does not take {value}")
+
+
 def download(page, what):
     with page.expect_download() as event:
         page.click(f'#result a[href$="/{what}"]')
@@ -229,11 +240,11 @@ def test_a_person_is_learned_and_drawn(open_page, swaying, tmp_path):
     page.wait_for_selector("#stage-picture img")
     before = picture(page)
     page.click("#model-box > button")
-    page.fill("#fit-minutes input[type=number]", "0.5")
-    page.press("#fit-minutes input[type=number]", "Tab")
+    slide(page, "#fit-minutes", "0.5")
     page.click("#fit")
     page.wait_for_selector("#fit-progress progress")
-    page.wait_for_selector("#fit-progress :text('the model is chosen')")
+    told = page.wait_for_selector("#fit-progress :is([role=alert], :text('is chosen'))")
+    assert "the model is chosen" in told.inner_text()
     assert page.input_value("#model input").startswith("Fitted here")
     changed(page, before)
 
