@@ -105,24 +105,38 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
     ]  # fmt: skip
 
 
-def plain(size: int, *, peer: Path | None = None, **small: Any) -> list[Contestant]:
-    """Draw by a StyleGAN2 without regions: in public form, in ours, by a public checkout."""
+def plain(
+    size: int, *, frames: int = 1, peer: Path | None = None, **small: Any
+) -> list[Contestant]:
+    """Draw by a StyleGAN2 without regions: in public form, in ours, by a public checkout.
+
+    Args:
+        size: of the image.
+        frames: drawn at once, each with codes of its own.
+        peer: checkout of rosinality's StyleGAN2.
+        **small: arguments of a generator of other widths.
+    """
     ours = RegionStyleGAN2(size=size, num_regions=1, **small).eval()
     public = None if peer is None else public_generator("stylegan2", peer, ours)
-    styles, mask = torch.randn(1, 1, ours.num_layers, ours.style_dim), torch.ones(1, 1, size, size)
+    styles = torch.randn(frames, 1, ours.num_layers, ours.style_dim)
+    mask = torch.ones(frames, 1, size, size)
     with torch.no_grad():
         tables = ours.prepare(styles)
     contestants = [
         Contestant(
             "public form (grouped convolutions)",
             no_grad(lambda: draw_by_loop(ours, styles, mask)),
-            yardstick=True,
+            yardstick=True, frames=frames,
         ),
-        Contestant("ours", no_grad(lambda: ours.render(tables, mask)), tolerance=1e-4),
-    ]
+        Contestant(
+            "ours", no_grad(lambda: ours.render(tables, mask)), tolerance=1e-4, frames=frames
+        ),
+    ]  # fmt: skip
     if public is not None:
         run = no_grad(lambda: draw_plain(public, styles))
-        contestants.append(Contestant("rosinality's checkout", run, tolerance=1e-4, yardstick=True))
+        contestants.append(
+            Contestant("rosinality's checkout", run, tolerance=1e-4, yardstick=True, frames=frames)
+        )
     return contestants
 
 

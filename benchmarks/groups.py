@@ -28,6 +28,7 @@ def groups(
             "generator 16, K 13": lambda: drawing(16, layers=13, **small),
             "generator 16, forward and backward": lambda: learning(16, **small),
             "plain StyleGAN2 16": lambda: plain(16, **small),
+            "plain StyleGAN2 16, 2 frames at once": lambda: plain(16, frames=2, **small),
             "parts of 16, exact": lambda: parts(16, form="exact", **small),
             "pooling 16 channels at 8": lambda: pooling(16, 8),
             "mask decoder 32": lambda: speaking(32, width=0.0625),
@@ -42,6 +43,12 @@ def groups(
         "generator 128, forward and backward": lambda: learning(128),
         "plain StyleGAN2 256": lambda: plain(256, peer=peers.get("stylegan2")),
         "plain StyleGAN2 512": lambda: plain(512, peer=peers.get("stylegan2")),
+        "plain StyleGAN2 256, 4 frames at once": lambda: plain(
+            256, frames=4, peer=peers.get("stylegan2")
+        ),
+        "plain StyleGAN2 512, 4 frames at once": lambda: plain(
+            512, frames=4, peer=peers.get("stylegan2")
+        ),
         "parts of 256, spatial": lambda: parts(256, form="spatial"),
         "parts of 256, exact": lambda: parts(256, form="exact"),
         "parts of 512, spatial": lambda: parts(512, form="spatial"),

@@ -69,7 +69,7 @@ def public_wav2lip(root: Path, ours: nn.Module) -> nn.Module:
 
 
 def draw_plain(generator: Any, styles: Tensor) -> Tensor:
-    """Draw by the public StyleGAN2: codes ``1 1 L D``."""
+    """Draw by the public StyleGAN2: codes ``B 1 L D``."""
     return generator([styles[:, 0]], input_is_latent=True, randomize_noise=False)[0]
 
 

@@ -6,5 +6,7 @@ from __future__ import annotations
 def main() -> None:
     """Run the command line."""
     from segkit.cli.app import run
+    from segkit.waiting import wait_briefly
 
+    wait_briefly()
     run()

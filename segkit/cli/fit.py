@@ -97,21 +97,17 @@ def fit(
 
 
 def summary(out: Path, made: dict[str, Any]) -> str:
-    """Tell what was learned from, and the held-out numbers before and after."""
+    """Tell what was learned from, and how well held-out frames are met."""
+    from segkit.talk.fit_report import learned, still_learning
+
     lines = [f"{out}: {made['size']} px, from {made['frames']} frames in {made['seconds']:.0f} s"]
-    for half in ("masks", "images"):
-        told = {name: value for name, value in made.get(half, {}).items() if name != "curve"}
-        numbers = ", ".join(f"{name} {number(value)}" for name, value in told.items())
-        lines.append(f"  {half}: {numbers}")
+    lines += [f"  {sentence}" for sentence in learned(made)]
     for second, psnr in made.get("images", {}).get("curve", []):
-        lines.append(f"    after {second:4d} s of drawing: {psnr:.2f} dB on held-out lower halves")
+        lines.append(f"    after {second:4d} s of drawing: {psnr:.2f} dB")
     if made.get("sound_delay_s"):
         lines.append(
             f"  the film's sound comes {1000 * made['sound_delay_s']:+.0f} ms after the mouth"
         )
+    if still_learning(made):
+        lines.append("  it was still getting better: more --minutes would help")
     return "\n".join(lines)
-
-
-def number(value: object) -> str:
-    """Write a measure as ``before -> after``, anything else as it is."""
-    return " -> ".join(f"{each:.4g}" for each in value) if isinstance(value, list) else str(value)

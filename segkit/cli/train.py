@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from segkit.waiting import wait_briefly
+
 EPILOG = """\
 examples:
   segkit train tsg_tiny --data data/synthetic
@@ -84,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ.setdefault("LOCAL_RANK", str(parsed.local_rank))
     elif int(os.environ.get("WORLD_SIZE", "1")) > 1:
         _fail("several processes were started (WORLD_SIZE > 1); add --launcher pytorch")
+    wait_briefly()
     # A config may import a class of the user's own from the current directory.
     sys.path.append(os.getcwd())
     # Only now the slow imports: a typing error above costs nothing.

@@ -6,6 +6,7 @@ from html import escape
 
 from segkit.regions import SCHEME_12
 from segkit.serve.store import CANCELLED, DONE, FAILED, QUEUED, Job
+from segkit.talk.fit_report import learned, still_learning
 
 
 def error(text: str) -> str:
@@ -59,14 +60,12 @@ def result(job: Job) -> str:
 
 
 def measures(job: Job) -> str:
-    """Return what a fit learned, as a sentence."""
-    parts = []
-    for half in ("masks", "images"):
-        for name, value in job.report.get(half, {}).items():
-            if isinstance(value, list) and len(value) == 2:
-                parts.append(f"{half}, {name}: {value[0]:.3g} → {value[1]:.3g}")
-    told = "; ".join(parts)
-    return hint(f"Done; the model is chosen. {told}")
+    """Return what a fit learned, in words."""
+    words = ["Done; the model is chosen"]
+    words += [each[:1].upper() + each[1:] for each in learned(job.report)]
+    if still_learning(job.report):
+        words.append("It was still getting better: more minutes would help")
+    return hint(". ".join(words).replace("->", "→") + ".")
 
 
 def legend() -> str:
