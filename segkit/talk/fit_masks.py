@@ -233,7 +233,7 @@ def fit_masks(
 
 
 @torch.no_grad()
-def recalibrate(fit: MaskFit, *, num_batches: int = 12, batch_size: int = 16) -> None:
+def recalibrate(fit: MaskFit, *, num_batches: int = 3, batch_size: int = 16) -> None:
     """Replace the statistics of batch norms by those of this person's masks and voice.
 
     They were gathered from other people's; kept, every layer would begin off centre.
