@@ -22,7 +22,7 @@ def reported(code, **variables):
     return found and found[1]
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def gnu():
     if reported("import torch") is None:
         pytest.skip("torch of this machine has another OpenMP than GNU's")
@@ -44,11 +44,13 @@ with contextlib.suppress(SystemExit):
 """
 
 
+@pytest.mark.usefixtures("gnu")
 @pytest.mark.parametrize("code", [COMMAND, LAUNCHER])
 def test_commands_wait_briefly(code):
     assert reported(code) == "10000"
 
 
+@pytest.mark.usefixtures("gnu")
 def test_what_the_user_has_set_stays():
     assert reported(COMMAND, GOMP_SPINCOUNT="77") == "77"
     assert reported(COMMAND, OMP_WAIT_POLICY="PASSIVE") == reported(
@@ -63,3 +65,13 @@ def test_it_is_told_when_it_comes_too_late(monkeypatch):
     monkeypatch.delitem(sys.modules, "torch")
     assert wait_briefly()
     assert os.environ["GOMP_SPINCOUNT"] == "1"
+
+
+@pytest.mark.parametrize(("policy", "turns"), [(None, "10000"), ("ACTIVE", None)])
+def test_the_environment_is_told_and_a_policy_of_the_user_is_left_alone(monkeypatch, policy, turns):
+    for name, value in (("GOMP_SPINCOUNT", None), ("OMP_WAIT_POLICY", policy)):
+        monkeypatch.setenv(name, value or "")
+        if value is None:
+            monkeypatch.delenv(name)
+    wait_briefly()
+    assert os.environ.get("GOMP_SPINCOUNT") == turns
