@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmarks.peers import draw_masked, public_generator
 from benchmarks.reference_loop import draw_by_loop, pool_by_loop
+from segkit.bfloat16 import InBfloat16, is_fast_on
 from segkit.regions import one_hot
 from segkit_models.baselines.wav2lip import Wav2Lip
 from segkit_models.generators import RegionStyleGAN2
@@ -19,6 +20,9 @@ from segkit_models.layers.region_pooling import region_means
 from segkit_models.mask_decoders import UNetMaskDecoder
 
 NUM_REGIONS = 12
+
+IN_BFLOAT16: dict[str, Any] = dict(dtype=torch.bfloat16, tolerance=3e-2)
+"""Of contestants in bfloat16, which compete on devices that have units for it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Contestant:
         frames: made by one run; seconds and work are those of one.
         counted: whether its operations can be counted: those of other libraries show none, and
             compiled code that is once watched while it runs is never run again.
+        dtype: in which it multiplies; its share of the peak is of that type's.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Contestant:
     yardstick: bool = False
     frames: int = 1
     counted: bool = True
+    dtype: torch.dtype = torch.float32
 
 
 def face_mask(side: int, *, batch: int = 1) -> Tensor:
@@ -91,6 +97,10 @@ def drawing(
             "spatial", no_grad(lambda: spatial.render(plain_tables, mask)), comparable=False
         ),
     ]
+    if is_fast_on(mask.device):
+        halved: Any = halved_generator(hybrid)
+        run = no_grad(lambda: halved.render(tables, mask))
+        contestants.append(Contestant("exact hybrid, bfloat16", run, **IN_BFLOAT16))
     if size >= 256:
         network = Wav2Lip().eval()
         run = no_grad(lambda: network(speech, faces))
@@ -196,6 +206,11 @@ def _generators(
         for form in ("hybrid", "spatial")
     )
     return hybrid, spatial, torch.randn(1, NUM_REGIONS, hybrid.num_layers, style_dim) * 0.5
+
+
+def halved_generator(generator: RegionStyleGAN2) -> InBfloat16:
+    """Return a copy that draws in bfloat16, from style tables in float32."""
+    return InBfloat16(generator, methods=("render",), others=("prepare",))
 
 
 def _unmasked(generator: RegionStyleGAN2) -> RegionStyleGAN2:

@@ -33,6 +33,8 @@ from benchmarks.restoration import Restoration
 from benchmarks.run import peak_gflops
 from benchmarks.ways import RegionLoop, RestoredLips, paper_bundle
 from segkit.audio import MelFrontEnd, load_audio, mel_windows
+from segkit.backends import with_backend
+from segkit.bfloat16 import is_fast_on
 from segkit.contracts import FPS
 from segkit.faces import crop_transforms, feathered_alpha, paste_back, track_face, warp_crop
 from segkit.memory import keep_freed_memory
@@ -120,12 +122,13 @@ def networks(clip: Path, *, quick: bool, layers: int) -> tuple[Bundle, RegionLoo
     return bundle, loop, lips
 
 
-def clocked(bundle: Bundle, loop: RegionLoop, lips: RestoredLips) -> NetworkClock:
+def clocked(bundles: list[Bundle], loop: RegionLoop, lips: RestoredLips) -> NetworkClock:
     """Let a clock count the time inside all networks."""
     clock = NetworkClock()
-    for part in bundle.modules.values():
+    # Encoders are the same in all.
+    for part in {id(part): part for each in bundles for part in each.modules.values()}.values():
         clock.watch(part)
-    watch_listeners(clock, bundle.modules["audio_encoder"])
+    watch_listeners(clock, bundles[0].modules["audio_encoder"])
     for network in (loop.parser, lips.lips, lips.restoration):
         clock.watch(network)
     clock.watch(loop, "draw")
@@ -183,19 +186,23 @@ def main(
         if clip is None:
             clip = draw_films(folder, [frames], size=max(128, size), seed=seed)[frames]
         bundle, loop, lips = networks(clip, quick=quick, layers=layers)
-        clock = clocked(bundle, loop, lips)
+        bundles = {"": bundle}
+        if is_fast_on(torch.device("cpu")):
+            bundles[", bfloat16"] = with_backend(bundle, precision="bf16")
+        clock = clocked([*bundles.values()], loop, lips)
         with VideoReader(clip) as reader:
             Image.fromarray(next(iter(reader)).image).save(folder / "still.png")
         before, made = peak_gflops(), folder / "made.mp4"
         still = folder / "still.png"
-        ours = partial(by_ours, clock=clock, bundle=bundle, out=made)
+        ours = partial(by_ours, clock=clock, out=made)
         frame_by_frame = partial(by_frames, clock=clock, film=clip, out=made, size=size)
         ways: dict[str, Callable[[str], Row]] = {
             "parse, encode, loop (E4S)": partial(frame_by_frame, way=loop, frames=loop_frames),
             "Wav2Lip + restoration": partial(frame_by_frame, way=lips, frames=lip_frames),
-            "ours, film": partial(ours, video=clip),
-            "ours, picture": partial(ours, image=still, audio=clip),
         }
+        for kind, each in bundles.items():
+            ways[f"ours, film{kind}"] = partial(ours, bundle=each, video=clip)
+            ways[f"ours, picture{kind}"] = partial(ours, bundle=each, image=still, audio=clip)
         rows = []
         for label, make in ways.items():
             if only.lower() in label.lower():

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.contestants import Contestant, no_grad
+from benchmarks.contestants import IN_BFLOAT16, Contestant, halved_generator, no_grad
 from benchmarks.peers import draw_plain, public_generator, public_wav2lip
 from benchmarks.reference_loop import draw_by_loop
 from benchmarks.restoration import Restoration
 from benchmarks.ways import RegionLoop, RestoredLips
+from segkit.bfloat16 import InBfloat16, is_fast_on
 from segkit.contracts import FPS, SAMPLES_PER_FRAME
 from segkit.talk.paste import shown_box
 from segkit_models.audio_encoders import AVHubert
@@ -79,6 +81,32 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
         known[..., box[0] : box[1], box[2] : box[3]] = part
         return known
 
+    halves: list[Contestant] = []
+    if is_fast_on(mask.device):
+        decoder_16: Any = InBfloat16(decoder, methods=("prepare", "decode_prepared"))
+        generator_16: Any = halved_generator(generator)
+        with torch.no_grad():
+            prepared_16 = decoder_16.prepare(mask, mask)
+        known_16 = known.clone()
+
+        def film_mask_16() -> Tensor:
+            return decoder_16(mask, mask, speech, first_row=row)
+
+        def still_mask_16() -> Tensor:
+            return decoder_16.decode_prepared(prepared_16, speech, first_row=row)
+
+        def seen_16(make_mask: Callable[[], Tensor]) -> Tensor:
+            make_mask()
+            part = generator_16.render(tables, mask, box=box)
+            known_16[..., box[0] : box[1], box[2] : box[3]] = part
+            return known_16
+
+        halves = [
+            Contestant(f"{name}, what is seen, bfloat16", no_grad(partial(seen_16, make)),
+                       **IN_BFLOAT16)
+            for name, make in (("film", film_mask_16), ("picture", still_mask_16))
+        ]  # fmt: skip
+
     single = RegionStyleGAN2(size=size, num_regions=1, **tiny).eval()
     one_style, everywhere = (
         torch.randn(1, 1, generator.num_layers, generator.style_dim),
@@ -90,6 +118,7 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
         Contestant("TSG and exact SGI, picture", no_grad(still)),
         Contestant("film, what is seen", no_grad(lambda: seen(film_mask))),
         Contestant("picture, what is seen", no_grad(lambda: seen(still_mask))),
+        *halves,
         Contestant(
             "Wav2Lip 96 + restoration", no_grad(lambda: lips.draw(pixels, 0)),
             comparable=False, yardstick=True,
@@ -132,6 +161,10 @@ def plain(
             "ours", no_grad(lambda: ours.render(tables, mask)), tolerance=1e-4, frames=frames
         ),
     ]  # fmt: skip
+    if is_fast_on(mask.device):
+        halved: Any = halved_generator(ours)
+        run = no_grad(lambda: halved.render(tables, mask))
+        contestants.append(Contestant("ours, bfloat16", run, frames=frames, **IN_BFLOAT16))
     if public is not None:
         run = no_grad(lambda: draw_plain(public, styles))
         contestants.append(

@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.contestants import Contestant
 from benchmarks.groups import groups
 from benchmarks.peers import parse_peers
+from segkit.bfloat16 import is_fast_on
 
 
 class Row(NamedTuple):
@@ -42,7 +43,7 @@ class Row(NamedTuple):
         ratio: how many times as fast as the group's first; median of the rounds.
         lowest: of these ratios.
         highest: of these ratios.
-        share_of_peak: of the best convolution, by the work of its own.
+        share_of_peak: of the best convolution of its own type, by the work of its own.
         error: largest difference from the first, in parts of its range; None where it is another
             network.
         saved_mb: what the forward pass keeps for the backward pass; None where there is none.
@@ -62,10 +63,13 @@ class Row(NamedTuple):
     beside: dict[str, float]
 
 
-def peak_gflops(*, side: int = 64, channels: int = 256) -> float:
+def peak_gflops(
+    *, side: int = 64, channels: int = 256, dtype: torch.dtype = torch.float32
+) -> float:
     """Measure the rate of a plain 3 x 3 convolution with channels last, the best of five."""
-    x = torch.randn(1, channels, side, side).to(memory_format=torch.channels_last)
-    weight = torch.randn(channels, channels, 3, 3).to(memory_format=torch.channels_last)
+    x = torch.randn(1, channels, side, side, dtype=dtype).to(memory_format=torch.channels_last)
+    weight = torch.randn(channels, channels, 3, 3, dtype=dtype)
+    weight = weight.to(memory_format=torch.channels_last)
     work = 2 * 9 * channels**2 * side**2
     with torch.no_grad():
         return max(
@@ -74,7 +78,17 @@ def peak_gflops(*, side: int = 64, channels: int = 256) -> float:
         )
 
 
-def compete(group: str, contestants: list[Contestant], *, rounds: int, peak: float) -> list[Row]:
+def peaks(**small: int) -> dict[torch.dtype, float]:
+    """Measure the peak of every type that the machine has units for."""
+    dtypes = [torch.float32]
+    if is_fast_on(torch.device("cpu")):
+        dtypes.append(torch.bfloat16)
+    return {dtype: peak_gflops(dtype=dtype, **small) for dtype in dtypes}
+
+
+def compete(
+    group: str, contestants: list[Contestant], *, rounds: int, peak: dict[torch.dtype, float]
+) -> list[Row]:
     """Check that all give the same, then let them run in turns.
 
     Raises:
@@ -104,7 +118,7 @@ def compete(group: str, contestants: list[Contestant], *, rounds: int, peak: flo
                 statistics.median(ratios),
                 min(ratios),
                 max(ratios),
-                works[place] / seconds / peak,
+                works[place] / seconds / peak[contestant.dtype],
                 errors[place],
                 contestant.saved_mb() if contestant.saved_mb else None,
                 {
@@ -169,24 +183,28 @@ def main(
         raise typer.BadParameter(str(error)) from error
     torch.set_num_threads(1)
     side = dict(side=16, channels=16) if quick else {}
-    before, rows = peak_gflops(**side), []
+    before, rows = peaks(**side), []
     for name, build in groups(quick=quick, peers=peers).items():
         if only.lower() in name.lower():
             torch.manual_seed(0)
             rows += compete(name, build(), rounds=1 if quick else rounds, peak=before)
             typer.echo(f"{name}: done", err=True)
-    after = peak_gflops(**side)
+    after = peaks(**side)
     for line in table(rows):
         typer.echo(line)
     if any(len(row.beside) > 1 for row in rows):
         typer.echo("")
         for line in yardsticks(rows):
             typer.echo(line)
-    typer.echo(f"\npeak before {before:.1f}, after {after:.1f} GFLOP/s, one thread, float32")
-    if abs(after / before - 1) > 0.15:
-        typer.echo("the peak moved by more than 15 %: trust the ratios, not the shares of it")
+    typer.echo("")
+    for dtype, peak in before.items():
+        name = str(dtype).removeprefix("torch.")
+        typer.echo(f"peak before {peak:.1f}, after {after[dtype]:.1f} GFLOP/s, one thread, {name}")
+        if abs(after[dtype] / peak - 1) > 0.15:
+            typer.echo("it moved by more than 15 %: trust the ratios, not the shares of it")
     if out is not None:
-        numbers = dict(peak=[before, after], rows=[row._asdict() for row in rows])
+        peak_of = {str(dtype): [before[dtype], after[dtype]] for dtype in before}
+        numbers = dict(peak=peak_of, rows=[row._asdict() for row in rows])
         out.write_text(json.dumps(numbers, indent=1))
 
 

@@ -7,9 +7,10 @@ import importlib.util
 import torch
 
 from segkit.backends.compiler import check_compiler
+from segkit.bfloat16 import is_fast_on
 
 BACKENDS = {
-    "torch": ("fp32",),
+    "torch": ("fp32", "bf16"),
     "compile": ("fp32",),
     "onnxruntime": ("fp32", "int8"),
     "openvino": ("fp32", "bf16", "int8"),
@@ -43,6 +44,11 @@ def check_backend(backend: str, precision: str, device: torch.device) -> None:
             f"--precision {' or '.join(BACKENDS[backend])}"
         )
     if backend == "torch":
+        if precision == "bf16" and not is_fast_on(device):
+            raise ValueError(
+                f"precision: this {device.type} has no units for bf16 (a processor has them with "
+                "AMX or AVX512-BF16), without which it is slower than fp32; take --precision fp32"
+            )
         return
     if backend == "compile":
         check_compiler(device)

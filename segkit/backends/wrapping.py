@@ -10,6 +10,7 @@ from segkit.backends.cache import graph_file
 from segkit.backends.compiling import compiled_decoder
 from segkit.backends.quantised import check_regions, quantised_decoder
 from segkit.backends.runners import Runner, runner
+from segkit.bfloat16 import InBfloat16
 from segkit.export.parts import part_of
 from segkit.talk.bundle import Bundle
 
@@ -41,6 +42,8 @@ class Run(nn.Module):
 def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp32") -> Bundle:
     """Return a bundle whose mask decoder and generator are run by a backend.
 
+    torch runs them itself; in ``"bf16"`` by autocast.
+
     Graphs are made at the first use, compared with torch and kept in the user's cache. ``"int8"``
     is of the mask decoder alone, and only where its masks stay the same (`quantised_decoder`).
     ``"compile"`` is of the mask decoder alone too: the generator's shapes follow the borders of
@@ -58,7 +61,7 @@ def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp
     if precision == "int8":
         check_regions(bundle.scheme)
     if backend == "torch":
-        return bundle
+        return bundle if precision == "fp32" else _halved(bundle)
     modules = dict(bundle.modules)
     if backend == "compile":
         modules["mask_decoder"] = compiled_decoder(modules["mask_decoder"])
@@ -74,3 +77,13 @@ def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp
             run = runner(graph, part.inputs, backend=backend, precision="fp32")
         modules[name] = Run(bundle.modules[name], run)
     return dataclasses.replace(bundle, modules=modules)
+
+
+def _halved(bundle: Bundle) -> Bundle:
+    """Let what runs for every frame compute in bfloat16; style tables, made once, stay float32."""
+    decoder, generator = (bundle.modules[name] for name in EVERY_FRAME)
+    halved = {
+        "mask_decoder": InBfloat16(decoder, methods=("prepare", "decode_prepared")),
+        "generator": InBfloat16(generator, methods=("render",), others=("prepare",)),
+    }
+    return dataclasses.replace(bundle, modules={**bundle.modules, **halved})

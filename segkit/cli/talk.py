@@ -168,7 +168,8 @@ def talk(
         str,
         typer.Option(
             "--precision",
-            help="fp32; bf16 (openvino); int8 (onnxruntime, openvino): of the masks alone, and "
+            help="fp32; bf16 (torch, openvino): faster where the processor or GPU has units for "
+            "it, as `segkit doctor` tells; int8 (onnxruntime, openvino): of the masks alone, and "
             "fp32 where int8 moves them by over 0.5 points of mIoU.",
             metavar="NAME",
             rich_help_panel=_MORE,

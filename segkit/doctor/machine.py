@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from segkit.bfloat16 import is_fast_on
 from segkit.doctor.finding import Finding
 
 _TOPIC = "machine"
@@ -37,6 +38,9 @@ def processors() -> Iterator[Finding]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = torch.get_num_threads()
     yield Finding(_TOPIC, "processors", f"{usable} usable; torch computes in {threads} threads")
+    fast = is_fast_on(torch.device("cpu"))
+    told = "has units: `segkit talk --precision bf16` is faster" if fast else "has no units"
+    yield Finding(_TOPIC, "bfloat16", f"this processor {told}")
 
 
 def memory_and_disk() -> Iterator[Finding]:

@@ -86,7 +86,7 @@ def crop_transforms(track: FaceTrack, size: int, *, fps: float = 25) -> np.ndarr
         raise ValueError(
             "track: expected at least one valid frame, got none; was the face found at all?"
         )
-    points = track.landmarks[track.valid][:, list(_STABLE)].astype(np.float64)
+    points = track.landmarks[:, list(_STABLE)][track.valid].astype(np.float64)
     fitted = _to_parameters(_to_personal_template(points))
     frames = np.arange(len(track.valid))
     known = np.flatnonzero(track.valid)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from segkit.bfloat16 import is_fast_on
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -115,7 +117,4 @@ class BestWeights:
 
 def fast_precision(device: torch.device) -> torch.autocast:
     """Compute in bfloat16 where the processor has units for it; elsewhere it would be slower."""
-    # Private names: a torch without them simply stays in full precision.
-    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    has_units = any(getattr(torch.cpu, name, bool)() for name in probes)
-    return torch.autocast(device.type, torch.bfloat16, enabled=has_units or device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_fast_on(device))

@@ -16,6 +16,7 @@ from torch import nn
 
 from segkit.edits import EditPlan
 from segkit.faces import FaceChoice, FaceTrack, apply_transform, crop_transforms, track_face
+from segkit.memory import give_back_freed_memory
 from segkit.progress import counted, progress_bars
 from segkit.talk.alongside import Aside, ahead
 from segkit.talk.bundle import Bundle, check_writable
@@ -106,7 +107,7 @@ def talk(
         device: such as ``"cpu"``; None takes a GPU where there is one.
         backend: what runs the networks of every frame: ``"torch"``, ``"compile"``,
             ``"onnxruntime"`` or ``"openvino"``, see `with_backend`.
-        precision: ``"fp32"``, ``"bf16"`` (OpenVINO) or ``"int8"`` (of the masks alone).
+        precision: ``"fp32"``, ``"bf16"`` (torch, OpenVINO) or ``"int8"`` (of the masks alone).
         force: replace an existing output.
         progress: show progress bars.
         credentials: let the output say, signed, how it was made (C2PA; .mp4, .m4v and .mov).
@@ -181,6 +182,8 @@ def talk(
                 job.waveform.to(job.device),
                 delay_s=job.sound_delay_s,
             )
+        # Both passes over the whole clip are done: from here on memory is that of a segment.
+        give_back_freed_memory()
         placement = Placement(transforms, track.valid, track.landmarks, float(job.source.fps))
         scene = Scene(job, placement, identity, donors, speech)
         resumed = sum(len(segment.times_s) for segment in work.segments())

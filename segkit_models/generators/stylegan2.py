@@ -259,6 +259,8 @@ class RegionStyleGAN2(nn.Module):
             tables.to_rgbs[block],
             painted if self._is_masked(2 * block + 1) else None,
         )
+        # Not under autocast from here on: a step of bfloat16 is as large as one of a picture.
+        rgb = rgb.to(self.constant.dtype)
         if image is None or shown is None:
             return rgb
         return cut(upsample(image), boxes.image, of=shown.doubled()) + rgb

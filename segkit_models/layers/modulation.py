@@ -187,7 +187,7 @@ class RegionModulatedConv2d(nn.Module):
     ) -> Tensor:
         """Style every input pixel by its own region."""
         x = scaled(x, table.modulation, mask_in, labels[0])
-        y = convolve(x, self._scaled_weight(), up=self.up)
+        y = convolve(x, self._multiplied_weight(), up=self.up)
         if table.demodulation is None:
             return y
         return scaled(y, table.demodulation, mask_out, labels[1])
@@ -212,11 +212,11 @@ class RegionModulatedConv2d(nn.Module):
         """Style every output pixel by its own region."""
         modulation, demodulation = table
         assert demodulation is not None
-        weight, form = self._scaled_weight(), self.region_conv
+        form = self.region_conv
         one_hot = form in ("bbox", "loop") or labels is not None
         one_hot = one_hot or (is_one_hot(mask_in) and is_one_hot(mask_out))
         if form == "exact":
-            hard = "triton" if takes_kernels(x, outputs=len(weight)) else "hybrid"
+            hard = "triton" if takes_kernels(x, outputs=len(self.weight)) else "hybrid"
             form = hard if one_hot else "bbox"
         if not one_hot and form != "bbox":
             raise ValueError(
@@ -226,8 +226,9 @@ class RegionModulatedConv2d(nn.Module):
         if form in ("hybrid", "triton"):
             maps = (mask_in.argmax(1), mask_out.argmax(1)) if labels is None else labels
             run, layout = _OF_MATRICES[form]
-            matrices = self._window_matrices(layout, x)
+            weight, matrices = self._multiplied_weight(), self._window_matrices(layout)
             return run(x, weight, matrices, modulation, demodulation, *maps, up=self.up)
+        weight = self._scaled_weight()
         if form == "borders":
             masks = (mask_in, mask_out)
             return by_borders(x, weight, modulation, demodulation, *masks, up=self.up)
@@ -242,16 +243,27 @@ class RegionModulatedConv2d(nn.Module):
 
         return self._kept("weight", make)
 
-    def _window_matrices(self, layout: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """Return the weight as matrices of the type in which they will multiply."""
-        device = x.device.type
-        halved = torch.is_autocast_enabled(device)
-        dtype = torch.get_autocast_dtype(device) if halved else x.dtype
+    def _multiplied_weight(self) -> Tensor:
+        """Return the same in the type in which it will be multiplied."""
+        dtype = self._multiplied_type()
+        return self._kept(f"weight {dtype}", lambda: self._scaled_weight().to(dtype))
+
+    def _window_matrices(self, layout: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return the weight as matrices of the type in which they will be multiplied."""
+        dtype = self._multiplied_type()
 
         def make() -> Tensor:
             return layout(window_kernels(self._scaled_weight(), up=self.up)).to(dtype)
 
         return self._kept(f"{layout.__name__} {dtype}", make)
+
+    def _multiplied_type(self) -> torch.dtype:
+        """Return the weight's type, or the one that autocast multiplies in."""
+        device = self.weight.device.type
+        # Some devices, "meta" above all, know no autocast.
+        if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+            return self.weight.dtype
+        return torch.get_autocast_dtype(device)
 
     def _kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """Make something of the weight; without gradients only once, until the weight changes."""

@@ -18,7 +18,9 @@ def test_every_way_of_torch_predicts_the_same(monkeypatch):
     # Code takes a minute to make, and its own tests make some; the others need an extra.
     monkeypatch.setattr(torch, "compile", compiled)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    rows = run.compete("g", backends.by_backend(32, width=0.0625), rounds=1, peak=1.0)
+    rows = run.compete(
+        "g", backends.by_backend(32, width=0.0625), rounds=1, peak={torch.float32: 1.0}
+    )
     assert [row.name for row in rows] == [
         "NCHW", "channels last", "channels last, compiled", "portrait", "portrait, compiled",
     ]  # fmt: skip

@@ -242,7 +242,7 @@ def test_a_decoder_without_halves_has_none_when_compiled():
     ("precision", "device", "words"),
     [
         ("int8", "cpu", "compile has no int8 here; take --backend onnxruntime or openvino"),
-        ("bf16", "cpu", "compile has no bf16 here; take --backend openvino"),
+        ("bf16", "cpu", "compile has no bf16 here; take --backend torch or openvino"),
         ("fp32", "mps", "got mps; take one of these, or --backend torch"),
     ],
 )

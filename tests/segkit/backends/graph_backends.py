@@ -85,7 +85,7 @@ def test_lost_points_by_hand(bundle, monkeypatch):
         ("tensorrt", "fp32", "cpu", ValueError, "expected one of torch, compile, onnxruntime"),
         ("openvino", "fp8", "cpu", ValueError, "expected one of fp32, bf16, int8"),
         ("torch", "int8", "cpu", ValueError, "--backend onnxruntime or openvino"),
-        ("onnxruntime", "bf16", "cpu", ValueError, "--backend openvino"),
+        ("onnxruntime", "bf16", "cpu", ValueError, "--backend torch or openvino"),
         ("onnxruntime", "fp32", "cuda", ValueError, "--device cpu, or --backend torch"),
     ],
 )

@@ -42,7 +42,7 @@ def test_a_missing_backend_names_what_to_install(monkeypatch):
 
 
 def test_a_choice_is_refused_before_anything_is_read(picture, hum, tmp_path):
-    with pytest.raises(ValueError, match="--backend openvino"):
+    with pytest.raises(ValueError, match="--backend torch or openvino"):
         talk(image=picture, audio=hum, out=tmp_path / "a.mp4", backend="onnxruntime",
              precision="bf16", device="cpu")  # fmt: skip
     assert not (tmp_path / "a.mp4").exists()

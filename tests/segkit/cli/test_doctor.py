@@ -6,6 +6,7 @@ from importlib import metadata
 
 import pytest
 
+from segkit.bfloat16 import is_fast_on
 from segkit.doctor import Finding, examine
 from segkit.doctor.files import builtin_model, codecs, credentials, recorded_digest, weights
 from segkit.doctor.libraries import extras, mim_script, misfit, owner_of, required
@@ -30,6 +31,8 @@ def test_this_machine_is_told(findings):
     assert named(findings, "torch family").todo is None
     assert av.__version__ in named(findings, "FFmpeg").value
     assert f"{torch.get_num_threads()} threads" in named(findings, "processors").value
+    fast = is_fast_on(torch.device("cpu"))
+    assert ("no units" in named(findings, "bfloat16").value) != fast
     assert {"libraries", "machine", "media", "files"} == {one.topic for one in findings}
 
 
