@@ -48,7 +48,7 @@ class MaskMaps:
         self._masks = mask_pyramid(mask, tuple(sides), mode=mode)
         self._labels: dict[int, Tensor] = {}
         if hard:
-            labels = mask_pyramid(mask.argmax(1, keepdim=True).byte(), tuple(sides))
+            labels = mask_pyramid(mask.max(1, keepdim=True).indices.byte(), tuple(sides))
             self._labels = {side: each[:, 0].long() for side, each in labels.items()}
         self._parts: dict[tuple[int, Box], MaskMap] = {}
 

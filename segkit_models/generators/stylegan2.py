@@ -253,11 +253,12 @@ class RegionStyleGAN2(nn.Module):
     ) -> Tensor:
         """Add what a block paints to the image so far."""
         _, to_rgbs = self._layers()
-        painted = maps.at(4 * 2**block, boxes.image).mask
+        painted = maps.at(4 * 2**block, boxes.image)
         rgb = to_rgbs[block](
             cut(x, boxes.image, of=boxes.feature),
             tables.to_rgbs[block],
-            painted if self._is_masked(2 * block + 1) else None,
+            painted.mask if self._is_masked(2 * block + 1) else None,
+            labels=painted.labels,
         )
         # Not under autocast from here on: a step of bfloat16 is as large as one of a picture.
         rgb = rgb.to(self.constant.dtype)

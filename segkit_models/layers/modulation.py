@@ -168,14 +168,22 @@ class RegionModulatedConv2d(nn.Module):
         if mask_in is None or mask_out is None:
             y = self._by_input(x, table, None, None, (None, None))
         elif self.weight.shape[-1] == 1 and len(self.weight) * mask_in.shape[1] <= x.shape[1]:
-            y = self._by_outputs_of_all(x, table, mask_in)
+            y = self._by_outputs_of_all(x, table, mask_in, None if labels is None else labels[0])
         elif self.region_conv == "spatial" or self.weight.shape[-1] == 1:
             # A 1 x 1 kernel sees one pixel, so all forms agree and one convolution is enough.
             y = self._by_input(x, table, mask_in, mask_out, labels or (None, None))
         else:
             y = self._by_output(x, table, mask_in, mask_out, labels)
-        # Autocast leaves these in float32, and one of them would lift the whole feature map to it.
+        # In float32 it would lift the whole feature map to it.
         return y.add_(offset.to(y.dtype))
+
+    def multiplied_type(self) -> torch.dtype:
+        """Return the weight's type, or the one that autocast multiplies in."""
+        device = self.weight.device.type
+        # Some devices, "meta" above all, know no autocast.
+        if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+            return self.weight.dtype
+        return torch.get_autocast_dtype(device)
 
     def _by_input(
         self,
@@ -186,19 +194,28 @@ class RegionModulatedConv2d(nn.Module):
         labels: tuple[Tensor, Tensor] | tuple[None, None],
     ) -> Tensor:
         """Style every input pixel by its own region."""
+        if mask_in is None and self._is_cheaper_in_weights(x, table):
+            return convolve(x, self._styled_weight(table), up=self.up)
         x = scaled(x, table.modulation, mask_in, labels[0])
         y = convolve(x, self._multiplied_weight(), up=self.up)
         if table.demodulation is None:
             return y
         return scaled(y, table.demodulation, mask_out, labels[1])
 
-    def _by_outputs_of_all(self, x: Tensor, table: StyleTable, mask: Tensor) -> Tensor:
-        """Let a 1 x 1 kernel make every region's few outputs, and mix them by the mask."""
+    def _by_outputs_of_all(
+        self, x: Tensor, table: StyleTable, mask: Tensor, labels: Tensor | None
+    ) -> Tensor:
+        """Let a 1 x 1 kernel make every region's few outputs, and pick or mix them by the mask."""
         weight = self._scaled_weight()[:, :, 0, 0] * table.modulation[:, :, None]  # B R O I
         rows = x.permute(0, 2, 3, 1).flatten(1, 2)
         every = rows @ weight.to(x.dtype).flatten(1, 2).transpose(1, 2)
-        share = mask.to(x.dtype).flatten(2).transpose(1, 2)[..., None]
-        mixed = (every.unflatten(2, (-1, len(self.weight))) * share).sum(2)
+        every = every.unflatten(2, (-1, len(self.weight)))
+        if labels is None:
+            share = mask.to(x.dtype).flatten(2).transpose(1, 2)[..., None]
+            mixed = (every * share).sum(2)
+        else:
+            own = labels.flatten(1)[..., None, None].expand(-1, -1, 1, len(self.weight))
+            mixed = every.gather(2, own)[:, :, 0]
         return mixed.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
     def _by_output(
@@ -245,25 +262,32 @@ class RegionModulatedConv2d(nn.Module):
 
     def _multiplied_weight(self) -> Tensor:
         """Return the same in the type in which it will be multiplied."""
-        dtype = self._multiplied_type()
+        dtype = self.multiplied_type()
         return self._kept(f"weight {dtype}", lambda: self._scaled_weight().to(dtype))
+
+    def _is_cheaper_in_weights(self, x: Tensor, table: StyleTable) -> bool:
+        """Tell whether the one style of a map is better multiplied into weights than into pixels.
+
+        It must be that of all samples; and a graph that is traced for one sample must take more.
+        """
+        one_style = len(table.modulation) == 1 and has_values(x)
+        return one_style and not torch.is_grad_enabled() and self.weight.numel() < x.numel()
+
+    def _styled_weight(self, table: StyleTable) -> Tensor:
+        """Return the weight with the style of the only region in it."""
+        weight = self._scaled_weight() * table.modulation[0, 0, :, None, None]
+        if table.demodulation is not None:
+            weight = weight * table.demodulation[0, 0, :, None, None, None]
+        return weight.to(self.multiplied_type())
 
     def _window_matrices(self, layout: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the weight as matrices of the type in which they will be multiplied."""
-        dtype = self._multiplied_type()
+        dtype = self.multiplied_type()
 
         def make() -> Tensor:
             return layout(window_kernels(self._scaled_weight(), up=self.up)).to(dtype)
 
         return self._kept(f"{layout.__name__} {dtype}", make)
-
-    def _multiplied_type(self) -> torch.dtype:
-        """Return the weight's type, or the one that autocast multiplies in."""
-        device = self.weight.device.type
-        # Some devices, "meta" above all, know no autocast.
-        if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
-            return self.weight.dtype
-        return torch.get_autocast_dtype(device)
 
     def _kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """Make something of the weight; without gradients only once, until the weight changes."""

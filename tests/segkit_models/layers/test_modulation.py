@@ -250,6 +250,43 @@ def test_one_pixel_kernel_is_exact_for_soft_masks():
         torch.testing.assert_close(found[index], expected, atol=1e-5, rtol=1e-4)
 
 
+def test_a_known_label_is_picked_as_the_one_hot_mask_mixes():
+    torch.manual_seed(0)
+    layer = RegionModulatedConv2d(40, 3, style_dim=4, kernel_size=1, demodulate=False)
+    labels = torch.randint(3, (2, 8, 8))
+    x, codes, mask = torch.randn(2, 40, 8, 8), torch.randn(2, 3, 4), one_hot(labels, 3)
+    results = []
+    for known in (None, (labels, labels)):
+        table = layer.table(codes.requires_grad_())
+        y = layer(x, table, mask, mask, offset=NO_OFFSET, labels=known)
+        results.append((y, *torch.autograd.grad(y.square().sum(), (codes, layer.weight))))
+    assert torch.equal(results[0][0], results[1][0])
+    for mixed, picked in zip(*results, strict=True):
+        torch.testing.assert_close(mixed, picked, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_one_style_for_all_is_multiplied_into_the_weights(up, samples, monkeypatch):
+    layer, x = make(up=up), torch.randn(samples, 6, 32, 32)
+    codes, by_pixel = torch.randn(1, 1, 4), []
+    monkeypatch.setattr(
+        modulation, "scaled", lambda *a, scaled=modulation.scaled: by_pixel.append(1) or scaled(*a)
+    )
+    table = layer.table(codes)
+    expected = layer(x, table, None, None, offset=NO_OFFSET)  # with gradients, pixel by pixel
+    assert len(by_pixel) == 2
+    with torch.no_grad():
+        found = layer(x, table, None, None, offset=NO_OFFSET)
+        assert len(by_pixel) == 2
+        # Each sample has a style of its own, or the map is smaller than the weights.
+        many = type(table)(*(each.expand(samples + 1, -1, -1) for each in table))
+        layer(x[:1].expand(samples + 1, -1, -1, -1), many, None, None, offset=NO_OFFSET)
+        layer(x[:1, :, :4, :4], table, None, None, offset=NO_OFFSET)
+        assert len(by_pixel) == 6
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
 def test_demodulated_output_has_unit_variance_for_any_style():
     torch.manual_seed(1)
     layer = RegionModulatedConv2d(64, 64, style_dim=8)
