@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from segkit.benchmark.scoring import SCORES, Score, read_score
+from segkit.benchmark.scoring import SCORES, Score, is_whole, read_score
 from segkit.clips import ClipFolder
 from segkit.contracts import FPS
 from segkit.evaluation.baselines import StillFrame, UnitSelection, same_person
@@ -153,7 +153,7 @@ def score_own(
     announce: Callable[[str], Any] = print,
     progress: bool = True,
 ) -> list[Score]:
-    """Measure the last part of a film; a report that is there already is read.
+    """Measure the last part of a film; a whole report that is there already is read.
 
     Args:
         own: from `read_own`.
@@ -163,10 +163,10 @@ def score_own(
         announce: is told what is measured next.
         progress: show bars.
     """
-    scores = []
+    scores, wanted = [], suite(False).metrics
     for key, make in methods.items():
         report = Path(out) / SCORES / f"{own.film.stem}_{key}"
-        if not (report / "report.json").is_file():
+        if not is_whole(report, wanted):
             announce(f"measuring {own.film.name}: {key}")
             method = make()
             found = evaluate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,7 @@ def score_rows(
     announce: Callable[[str], Any] = print,
     progress: bool = True,
 ) -> list[Score]:
-    """Score rows whose trainings are done; a score that is there already is read.
+    """Score rows whose trainings are done; a whole score that is there already is read.
 
     Args:
         rows: of the table.
@@ -89,17 +89,32 @@ def score_rows(
     Raises:
         FileNotFoundError: a checkpoint is missing.
     """
-    scores = []
+    scores, wanted = [], suite(False).metrics
     for row in rows:
         for seed in seeds if row.trainings else (None,):
             name = row.key if seed is None else f"{row.key}_seed{seed}"
             report = Path(out) / SCORES / name
-            if not (report / "report.json").is_file():
+            if not is_whole(report, wanted):
                 announce(f"scoring {name}")
                 checkpoints = _checkpoints(row, seed, trainings)
                 _score(row, checkpoints, report, folder, clips, suite, progress)
             scores.append(read_score(row.key, seed, report))
     return scores
+
+
+def is_whole(report: Path, wanted: Iterable[str]) -> bool:
+    """Tell whether a report was written, with all metrics that can be measured now.
+
+    Since then others may have been named, or weights have come.
+
+    Args:
+        report: its folder.
+        wanted: keys of the metrics.
+    """
+    path = report / "report.json"
+    return (
+        path.is_file() and set(wanted) <= json.loads(path.read_text("utf-8"))["definitions"].keys()
+    )
 
 
 def read_score(row: str, seed: int | None, report: Path) -> Score:

@@ -28,6 +28,7 @@ COLUMNS = {
     "Sync/lse_d": "LSE-D ↓",
     "SyncExpert/lse_c": "Sync (own judge) ↑",
     "Mouth/opening": "opening ↑",
+    "IoU/opening": "mask opening ↑",
     "CSIM/csim": "CSIM ↑",
     "CSIM-dlib/csim": "CSIM-dlib ↑",
     "IoU/miou": "mIoU ↑",

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from segkit.benchmark.rows import ROWS, TABLE_2, chosen_rows
-from segkit.benchmark.scoring import chosen_clips
+from segkit.benchmark.scoring import chosen_clips, is_whole
 from segkit.benchmark.trainings import Training, iteration_of, log_of, plan, run_all
 from segkit.clips import ClipFolder
 from tests.talking_ellipse import ellipse_folder
@@ -122,3 +122,17 @@ def test_the_command_trains_scores_and_does_neither_twice(data, tmp_path, monkey
     assert again.exit_code == 0, again.output
     assert "scoring" not in again.output
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("report.json")} == before
+    more = [word if word != "psnr,masks" else "psnr,ssim,masks" for word in map(str, words)]
+    wider = CliRunner().invoke(app, more)
+    assert wider.output.count("scoring") == 3
+    content = json.loads((tmp_path / "table.json").read_text())
+    assert all("SSIM/ssim" in score["values"] for score in content["scores"])
+
+
+def test_a_report_is_whole_until_more_can_be_measured(tmp_path):
+    assert not is_whole(tmp_path, [])
+    # What was skipped for want of weights has no definition.
+    content = {"definitions": {"psnr": "..."}, "skipped": {"lpips": "no weights"}}
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    assert is_whole(tmp_path, ["psnr"])
+    assert not is_whole(tmp_path, ["psnr", "lpips"])
