@@ -12,7 +12,8 @@ from torch import Tensor
 
 from benchmarks.peers import draw_masked, public_generator
 from benchmarks.reference_loop import draw_by_loop, pool_by_loop
-from segkit.bfloat16 import InBfloat16, is_fast_on
+from segkit.backends import halved_generator
+from segkit.bfloat16 import is_fast_on
 from segkit.regions import one_hot
 from segkit_models.baselines.wav2lip import Wav2Lip
 from segkit_models.generators import RegionStyleGAN2
@@ -206,11 +207,6 @@ def _generators(
         for form in ("hybrid", "spatial")
     )
     return hybrid, spatial, torch.randn(1, NUM_REGIONS, hybrid.num_layers, style_dim) * 0.5
-
-
-def halved_generator(generator: RegionStyleGAN2) -> InBfloat16:
-    """Return a copy that draws in bfloat16, from style tables in float32."""
-    return InBfloat16(generator, methods=("render",), others=("prepare",))
 
 
 def _unmasked(generator: RegionStyleGAN2) -> RegionStyleGAN2:

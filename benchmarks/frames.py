@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.contestants import IN_BFLOAT16, Contestant, halved_generator, no_grad
+from benchmarks.contestants import IN_BFLOAT16, Contestant, no_grad
 from benchmarks.peers import draw_plain, public_generator, public_wav2lip
 from benchmarks.reference_loop import draw_by_loop
 from benchmarks.restoration import Restoration
 from benchmarks.ways import RegionLoop, RestoredLips
-from segkit.bfloat16 import InBfloat16, is_fast_on
+from segkit.backends import halved_decoder, halved_generator
+from segkit.bfloat16 import is_fast_on
 from segkit.contracts import FPS, SAMPLES_PER_FRAME
 from segkit.talk.paste import shown_box
 from segkit_models.audio_encoders import AVHubert
@@ -60,12 +60,6 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
     labels = mask[0].argmax(0).to(torch.uint8).numpy()
     box, row = shown_box(labels, labels), size // 2 - 1
 
-    def film_mask() -> Tensor:
-        return decoder(mask, mask, speech, first_row=row)
-
-    def still_mask() -> Tensor:
-        return decoder.decode_prepared(prepared, speech, first_row=row)
-
     def film() -> Tensor:
         decoder(mask, mask, speech)
         return generator.render(tables, mask)
@@ -74,38 +68,33 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
         decoder.decode_prepared(prepared, speech)
         return generator.render(tables, mask)
 
-    def seen(make_mask: Callable[[], Tensor]) -> Tensor:
-        make_mask()
-        part = generator.render(tables, mask, box=box)
-        # Beside it lies what is known already, so that it can be compared.
-        known[..., box[0] : box[1], box[2] : box[3]] = part
-        return known
-
-    halves: list[Contestant] = []
-    if is_fast_on(mask.device):
-        decoder_16: Any = InBfloat16(decoder, methods=("prepare", "decode_prepared"))
-        generator_16: Any = halved_generator(generator)
+    def seen(decoder: Any, generator: Any, *, of: str) -> Callable[[], Tensor]:
         with torch.no_grad():
-            prepared_16 = decoder_16.prepare(mask, mask)
-        known_16 = known.clone()
+            prepared = decoder.prepare(mask, mask)
+        # Beside the part lies what is known already, so that it can be compared.
+        picture = known.clone()
 
-        def film_mask_16() -> Tensor:
-            return decoder_16(mask, mask, speech, first_row=row)
+        def run() -> Tensor:
+            if of == "film":
+                decoder(mask, mask, speech, first_row=row)
+            else:
+                decoder.decode_prepared(prepared, speech, first_row=row)
+            part = generator.render(tables, mask, box=box)
+            picture[..., box[0] : box[1], box[2] : box[3]] = part
+            return picture
 
-        def still_mask_16() -> Tensor:
-            return decoder_16.decode_prepared(prepared_16, speech, first_row=row)
+        return no_grad(run)
 
-        def seen_16(make_mask: Callable[[], Tensor]) -> Tensor:
-            make_mask()
-            part = generator_16.render(tables, mask, box=box)
-            known_16[..., box[0] : box[1], box[2] : box[3]] = part
-            return known_16
-
-        halves = [
-            Contestant(f"{name}, what is seen, bfloat16", no_grad(partial(seen_16, make)),
-                       **IN_BFLOAT16)
-            for name, make in (("film", film_mask_16), ("picture", still_mask_16))
-        ]  # fmt: skip
+    parts = [
+        Contestant(f"{of}, what is seen", seen(decoder, generator, of=of))
+        for of in ("film", "picture")
+    ]
+    if is_fast_on(mask.device):
+        halved = (halved_decoder(decoder), halved_generator(generator))
+        parts += [
+            Contestant(f"{of}, what is seen, bfloat16", seen(*halved, of=of), **IN_BFLOAT16)
+            for of in ("film", "picture")
+        ]
 
     single = RegionStyleGAN2(size=size, num_regions=1, **tiny).eval()
     one_style, everywhere = (
@@ -116,9 +105,7 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
         Contestant("parse, encode, loop (E4S)", no_grad(lambda: loop.draw(picture))),
         Contestant("TSG and exact SGI, film", no_grad(film)),
         Contestant("TSG and exact SGI, picture", no_grad(still)),
-        Contestant("film, what is seen", no_grad(lambda: seen(film_mask))),
-        Contestant("picture, what is seen", no_grad(lambda: seen(still_mask))),
-        *halves,
+        *parts,
         Contestant(
             "Wav2Lip 96 + restoration", no_grad(lambda: lips.draw(pixels, 0)),
             comparable=False, yardstick=True,

@@ -60,9 +60,13 @@ def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp
     """
     if precision == "int8":
         check_regions(bundle.scheme)
-    if backend == "torch":
-        return bundle if precision == "fp32" else _halved(bundle)
     modules = dict(bundle.modules)
+    if backend == "torch":
+        if precision == "fp32":
+            return bundle
+        modules["mask_decoder"] = halved_decoder(modules["mask_decoder"])
+        modules["generator"] = halved_generator(modules["generator"])
+        return dataclasses.replace(bundle, modules=modules)
     if backend == "compile":
         modules["mask_decoder"] = compiled_decoder(modules["mask_decoder"])
         return dataclasses.replace(bundle, modules=modules)
@@ -79,11 +83,11 @@ def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp
     return dataclasses.replace(bundle, modules=modules)
 
 
-def _halved(bundle: Bundle) -> Bundle:
-    """Let what runs for every frame compute in bfloat16; style tables, made once, stay float32."""
-    decoder, generator = (bundle.modules[name] for name in EVERY_FRAME)
-    halved = {
-        "mask_decoder": InBfloat16(decoder, methods=("prepare", "decode_prepared")),
-        "generator": InBfloat16(generator, methods=("render",), others=("prepare",)),
-    }
-    return dataclasses.replace(bundle, modules={**bundle.modules, **halved})
+def halved_decoder(decoder: nn.Module) -> InBfloat16:
+    """Return a copy of a mask decoder that predicts in bfloat16."""
+    return InBfloat16(decoder, methods=("prepare", "decode_prepared"))
+
+
+def halved_generator(generator: nn.Module) -> InBfloat16:
+    """Return a copy of a generator that draws in bfloat16, from style tables in float32."""
+    return InBfloat16(generator, methods=("render",), others=("prepare",))

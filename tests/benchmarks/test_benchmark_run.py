@@ -7,6 +7,7 @@ import torch
 
 from benchmarks import run
 from benchmarks.contestants import drawing, face_mask
+from benchmarks.frames import plain
 from benchmarks.reference_loop import draw_by_loop, pool_by_loop
 from segkit.bfloat16 import is_fast_on
 from segkit_models.generators import RegionStyleGAN2
@@ -41,6 +42,23 @@ def test_a_contestant_that_draws_something_else_is_found_out(monkeypatch):
     wrong = run.Contestant("wrong", lambda: contestants[0].run() + 0.1)
     with pytest.raises(AssertionError, match="group, wrong"):
         run.compete("group", [contestants[0], wrong], rounds=1, peak=PEAK)
+
+
+@pytest.mark.parametrize("build", [drawing, plain])
+def test_bfloat16_competes_where_there_are_units_for_it(monkeypatch, build):
+    small = dict(channels=(8, 8, 8), style_dim=8) | (dict(layers=13) if build is drawing else {})
+    names = []
+    for fast in (False, True):
+        for module in ("contestants", "frames"):
+            monkeypatch.setattr(f"benchmarks.{module}.is_fast_on", lambda device, fast=fast: fast)
+        torch.manual_seed(0)
+        rows = run.compete("g", build(16, **small), rounds=1, peak=PEAK)
+        names.append([row.name for row in rows if row.name.endswith("bfloat16")])
+    assert [len(each) for each in names] == [0, 1]
+    (halved,) = [row for row in rows if row.name in names[1]]
+    assert 1e-5 < halved.error < 3e-2
+    # Of the peak of its own type, which is twice the other here.
+    assert halved.share_of_peak == pytest.approx(halved.gflop / halved.seconds / 2)
 
 
 def test_a_quick_run_prints_every_group_and_writes_the_numbers(tmp_path, capsys):

@@ -52,6 +52,7 @@ def test_named_methods_multiply_bfloat16_and_return_float32():
     assert "box" in signature(halved.render).parameters
     assert not hasattr(halved, "decode_prepared")
     assert not hasattr(halved, "share")
+    assert halved.module.convolution.weight.dtype == torch.bfloat16
     assert halved.module.norm.weight.dtype == halved.module.convolution.bias.dtype == torch.float32
     # The one that was given is as before.
     assert module(x).dtype == module.convolution.weight.dtype == torch.float32
@@ -100,6 +101,17 @@ def test_masks_stay_within_what_int8_may_lose(bundle):
     halved = with_backend(bundle, precision="bf16").modules["mask_decoder"]
     lost = quantised.lost_points(bundle.modules["mask_decoder"], halved, bundle)
     assert 0 < lost < quantised.MOST_LOST_POINTS
+
+
+@torch.no_grad()
+def test_the_sum_of_a_picture_stays_float32(bundle):
+    torch.manual_seed(0)
+    mask, styles = random_masks(1, 128, 12, blocks=8), torch.randn(1, 12, 12, 128)
+    with torch.autocast("cpu", torch.bfloat16):
+        image = bundle.modules["generator"](styles, mask)
+    assert image.dtype == torch.float32
+    # A sum of what is rounded to 8 bits each, and not rounded to 8 bits itself.
+    assert not torch.equal(image, image.bfloat16().float())
 
 
 @torch.no_grad()
