@@ -28,9 +28,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.length import draw_films
+from benchmarks.machine_peak import peak_lines, peak_numbers, peaks
 from benchmarks.network_clock import NetworkClock
 from benchmarks.restoration import Restoration
-from benchmarks.run import peak_gflops
 from benchmarks.ways import RegionLoop, RestoredLips, paper_bundle
 from segkit.audio import MelFrontEnd, load_audio, mel_windows
 from segkit.backends import with_backend
@@ -142,7 +142,7 @@ def watch_listeners(clock: NetworkClock, encoder: torch.nn.Module) -> None:
             clock.watch(part, "tokens")
 
 
-def table(rows: list[Row], *, before: float, after: float) -> list[str]:
+def table(rows: list[Row]) -> list[str]:
     """Return the lines of a table in Markdown, and what the stages of ours took."""
     ours = [row for row in rows if row.stages]
     others = [row for row in rows if not row.stages]
@@ -156,7 +156,6 @@ def table(rows: list[Row], *, before: float, after: float) -> list[str]:
     for row in ours:
         spent = ", ".join(f"{name} {seconds:.2f}" for name, seconds in row.stages.items())
         lines.append(f"\n{row.name}, wall seconds: {spent}")
-    lines.append(f"\npeak before {before:.1f}, after {after:.1f} GFLOP/s, one thread, float32")
     return lines
 
 
@@ -186,13 +185,13 @@ def main(
         if clip is None:
             clip = draw_films(folder, [frames], size=max(128, size), seed=seed)[frames]
         bundle, loop, lips = networks(clip, quick=quick, layers=layers)
-        bundles = {"": bundle}
+        bundles = {"": with_backend(bundle)}
         if is_fast_on(torch.device("cpu")):
             bundles[", bfloat16"] = with_backend(bundle, precision="bf16")
         clock = clocked([*bundles.values()], loop, lips)
         with VideoReader(clip) as reader:
             Image.fromarray(next(iter(reader)).image).save(folder / "still.png")
-        before, made = peak_gflops(), folder / "made.mp4"
+        before, made = peaks(), folder / "made.mp4"
         still = folder / "still.png"
         ours = partial(by_ours, clock=clock, out=made)
         frame_by_frame = partial(by_frames, clock=clock, film=clip, out=made, size=size)
@@ -211,12 +210,13 @@ def main(
                 rows.append(make(label))
                 made.unlink()
                 typer.echo(f"{label}: done", err=True)
-        after = peak_gflops()
-    for line in table(rows, before=before, after=after):
+        after = peaks()
+    for line in (*table(rows), "", *peak_lines(before, after)):
         typer.echo(line)
     if out is not None:
         made_by = [row._asdict() for row in rows]
-        numbers = dict(peak=[before, after], layers=layers, memory=memory, rows=made_by)
+        peak = peak_numbers(before, after)
+        numbers = dict(peak=peak, layers=layers, memory=memory, rows=made_by)
         out.write_text(json.dumps(numbers, indent=1))
 
 

@@ -14,7 +14,7 @@ from benchmarks.peers import draw_plain, public_generator, public_wav2lip
 from benchmarks.reference_loop import draw_by_loop
 from benchmarks.restoration import Restoration
 from benchmarks.ways import RegionLoop, RestoredLips
-from segkit.backends import halved_decoder, halved_generator
+from segkit.backends import halved_decoder, halved_generator, with_folded_norms
 from segkit.bfloat16 import is_fast_on
 from segkit.contracts import FPS, SAMPLES_PER_FRAME
 from segkit.talk.paste import shown_box
@@ -43,7 +43,9 @@ def whole_frame(size: int, *, layers: int, quick: bool = False) -> list[Contesta
     encoder = FPNRegionEncoder(
         num_layers=generator.num_layers, **(_TINY_ENCODER if quick else {})
     ).eval()
-    decoder = UNetMaskDecoder(size=size, width=0.0625 if quick else 1.0).eval()
+    decoder: Any = with_folded_norms(
+        UNetMaskDecoder(size=size, width=0.0625 if quick else 1.0).eval()
+    )
     parser = BiSeNet(width=8 if quick else 64, aux_heads=False).eval()
     loop = RegionLoop(encoder, generator, parser=parser)
     lips = RestoredLips(

@@ -13,11 +13,10 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 import typer
@@ -28,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.contestants import Contestant
 from benchmarks.groups import groups
+from benchmarks.machine_peak import peak_lines, peak_numbers, peaks, seconds_of
 from benchmarks.peers import parse_peers
-from segkit.bfloat16 import is_fast_on
 
 
 class Row(NamedTuple):
@@ -63,29 +62,6 @@ class Row(NamedTuple):
     beside: dict[str, float]
 
 
-def peak_gflops(
-    *, side: int = 64, channels: int = 256, dtype: torch.dtype = torch.float32
-) -> float:
-    """Measure the rate of a plain 3 x 3 convolution with channels last, the best of five."""
-    x = torch.randn(1, channels, side, side, dtype=dtype).to(memory_format=torch.channels_last)
-    weight = torch.randn(channels, channels, 3, 3, dtype=dtype)
-    weight = weight.to(memory_format=torch.channels_last)
-    work = 2 * 9 * channels**2 * side**2
-    with torch.no_grad():
-        return max(
-            work / max(_seconds(lambda: torch.conv2d(x, weight, padding=1))[0], 1e-9) / 1e9
-            for _ in range(5)
-        )
-
-
-def peaks(**small: int) -> dict[torch.dtype, float]:
-    """Measure the peak of every type that the machine has units for."""
-    dtypes = [torch.float32]
-    if is_fast_on(torch.device("cpu")):
-        dtypes.append(torch.bfloat16)
-    return {dtype: peak_gflops(dtype=dtype, **small) for dtype in dtypes}
-
-
 def compete(
     group: str, contestants: list[Contestant], *, rounds: int, peak: dict[torch.dtype, float]
 ) -> list[Row]:
@@ -104,7 +80,7 @@ def compete(
         works.append(counter.get_total_flops() / 1e9 / contestant.frames)
         errors.append(_error(found, first) if contestant.comparable else None)
         assert (errors[-1] or 0) <= contestant.tolerance, f"{group}, {contestant.name}: {errors}"
-    times = [[_seconds(each.run)[0] / each.frames for each in contestants] for _ in range(rounds)]
+    times = [[seconds_of(each.run)[0] / each.frames for each in contestants] for _ in range(rounds)]
     rows = []
     for place, contestant in enumerate(contestants):
         ratios = [each[0] / each[place] for each in times]
@@ -156,12 +132,6 @@ def yardsticks(rows: list[Row]) -> Iterator[str]:
             yield f"| {row.group} | {row.name} | {beside} |"
 
 
-def _seconds(run: Callable[[], Any]) -> tuple[float, Any]:
-    begun = time.thread_time()
-    found = run()
-    return max(time.thread_time() - begun, 1e-9), found
-
-
 def _error(found: Tensor, expected: Tensor) -> float:
     if found.shape != expected.shape:
         return float("inf")
@@ -197,14 +167,10 @@ def main(
         for line in yardsticks(rows):
             typer.echo(line)
     typer.echo("")
-    for dtype, peak in before.items():
-        name = str(dtype).removeprefix("torch.")
-        typer.echo(f"peak before {peak:.1f}, after {after[dtype]:.1f} GFLOP/s, one thread, {name}")
-        if abs(after[dtype] / peak - 1) > 0.15:
-            typer.echo("it moved by more than 15 %: trust the ratios, not the shares of it")
+    for line in peak_lines(before, after):
+        typer.echo(line)
     if out is not None:
-        peak_of = {str(dtype): [before[dtype], after[dtype]] for dtype in before}
-        numbers = dict(peak=peak_of, rows=[row._asdict() for row in rows])
+        numbers = dict(peak=peak_numbers(before, after), rows=[row._asdict() for row in rows])
         out.write_text(json.dumps(numbers, indent=1))
 
 

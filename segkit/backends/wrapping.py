@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from segkit.backends.cache import graph_file
 from segkit.backends.compiling import compiled_decoder
+from segkit.backends.folding import with_folded_norms
 from segkit.backends.quantised import check_regions, quantised_decoder
 from segkit.backends.runners import Runner, runner
 from segkit.bfloat16 import InBfloat16
@@ -42,7 +43,8 @@ class Run(nn.Module):
 def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp32") -> Bundle:
     """Return a bundle whose mask decoder and generator are run by a backend.
 
-    torch runs them itself; in ``"bf16"`` by autocast.
+    torch runs them itself, the mask decoder's batch norms folded into its convolutions; in
+    ``"bf16"`` by autocast.
 
     Graphs are made at the first use, compared with torch and kept in the user's cache. ``"int8"``
     is of the mask decoder alone, and only where its masks stay the same (`quantised_decoder`).
@@ -62,10 +64,10 @@ def with_backend(bundle: Bundle, *, backend: str = "torch", precision: str = "fp
         check_regions(bundle.scheme)
     modules = dict(bundle.modules)
     if backend == "torch":
-        if precision == "fp32":
-            return bundle
-        modules["mask_decoder"] = halved_decoder(modules["mask_decoder"])
-        modules["generator"] = halved_generator(modules["generator"])
+        modules["mask_decoder"] = with_folded_norms(modules["mask_decoder"])
+        if precision == "bf16":
+            modules["mask_decoder"] = halved_decoder(modules["mask_decoder"])
+            modules["generator"] = halved_generator(modules["generator"])
         return dataclasses.replace(bundle, modules=modules)
     if backend == "compile":
         modules["mask_decoder"] = compiled_decoder(modules["mask_decoder"])

@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,9 @@ def talk(
                 job.waveform.to(job.device),
                 delay_s=job.sound_delay_s,
             )
-        # Both passes over the whole clip are done: from here on memory is that of a segment.
+        # Both passes over the whole clip are done, and nothing listens to it again: from here on
+        # memory is that of a segment.
+        job = replace(job, waveform=job.waveform[:0].clone())
         give_back_freed_memory()
         placement = Placement(transforms, track.valid, track.landmarks, float(job.source.fps))
         scene = Scene(job, placement, identity, donors, speech)

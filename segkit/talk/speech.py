@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from segkit.contracts import FPS, SAMPLES_PER_FRAME, check_shape, encode_audio
 from segkit.talk.pauses import silence_gate
 
-_CHUNK_FRAMES = 500
-"""Frames embedded at once, so that an hour of speech needs no more memory than 20 s."""
+_CHUNK_FRAMES = 150
+"""Frames embedded at once, so that an hour of speech needs no more memory than 6 s."""
 
 _HEARD_AHEAD = 10
 """Frames: more than a local encoder hears ahead."""
@@ -96,14 +96,18 @@ def embed_speech(encoder: nn.Module, waveform: Tensor, *, delay_s: float = 0.0) 
     # Beyond the end of features there is nothing, beyond the end of a voice there is silence.
     ended = nn.functional.pad(waveform, (0, _HEARD_AHEAD * SAMPLES_PER_FRAME))
     features = listened(encoder, ended)
-    chunks = [
-        encode_audio(encoder, ended[None], min(_CHUNK_FRAMES, num_frames - first), first, features)
-        for first in range(0, num_frames, _CHUNK_FRAMES)
-    ]
+    vectors = waveform.new_empty(0)
+    for first in range(0, num_frames, _CHUNK_FRAMES):
+        stop = min(first + _CHUNK_FRAMES, num_frames)
+        chunk = encode_audio(encoder, ended[None], stop - first, first, features)[0]
+        if not first:
+            # Taken whole and early: pieces amid what the encoder frees would keep all of it.
+            vectors = chunk.new_empty(num_frames, chunk.shape[1])
+        vectors[first:stop] = chunk
     silence = waveform.new_zeros(10 * SAMPLES_PER_FRAME)
     quiet = encode_audio(encoder, silence[None], 1, 5, listened(encoder, silence))[0, 0]
     gate = silence_gate(ended)[:num_frames]
-    return Speech(torch.cat(chunks, 1)[0], gate, quiet, delay_s=delay_s)
+    return Speech(vectors, gate, quiet, delay_s=delay_s)
 
 
 def listened(encoder: nn.Module, waveform: Tensor) -> Tensor | None:

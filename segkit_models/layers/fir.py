@@ -17,11 +17,14 @@ of four convolutions drawing (at 128 channels and 256 px 0.7 times), 1.1 to 3.1 
 of 256 and more: 0.4 to 0.9 times either way."""
 
 
-def blur(x: Tensor, *, pad: tuple[int, int], gain: float = 1.0) -> Tensor:
+def blur(
+    x: Tensor, bias: Tensor | None = None, *, pad: tuple[int, int], gain: float = 1.0
+) -> Tensor:
     """Filter every channel with the outer product of [1, 3, 3, 1] / 8.
 
     Args:
         x: ``B C H W``.
+        bias: ``C``, added to the result.
         pad: zeros before and after each axis; (2, 1) or (1, 2) keep the size, (1, 1) takes one off.
         gain: factor of the result.
 
@@ -29,14 +32,16 @@ def blur(x: Tensor, *, pad: tuple[int, int], gain: float = 1.0) -> Tensor:
         ``B C H' W'`` with ``H' = H + sum(pad) - 3``.
     """
     channels = int(x.shape[1])  # a constant where the graph is traced
+    bias = None if bias is None else bias.to(x.dtype)
     taps = torch.tensor(TAPS, dtype=x.dtype, device=x.device) * (gain**0.5 / sum(TAPS))
     if is_channels_last(x) and pad[0] == pad[1]:
         kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4)
-        return functional.conv2d(x, kernel, padding=pad[0], groups=channels)
+        return functional.conv2d(x, kernel, bias, padding=pad[0], groups=channels)
     x = functional.pad(x, (*pad, *pad))
     # The filter is separable: 8 products per value instead of 16.
     x = functional.conv2d(x, taps.view(1, 1, 4, 1).expand(channels, 1, 4, 1), groups=channels)
-    return functional.conv2d(x, taps.view(1, 1, 1, 4).expand(channels, 1, 1, 4), groups=channels)
+    row = taps.view(1, 1, 1, 4).expand(channels, 1, 1, 4)
+    return functional.conv2d(x, row, bias, groups=channels)
 
 
 def transposed(x: Tensor, weight: Tensor) -> Tensor:

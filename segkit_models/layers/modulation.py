@@ -149,23 +149,28 @@ class RegionModulatedConv2d(nn.Module):
         mask_in: Tensor | None,
         mask_out: Tensor | None,
         *,
-        offset: Tensor,
+        bias: Tensor | None = None,
+        noise: Tensor | None = None,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Convolve with the styles painted by the mask, and add an offset.
+        """Convolve with the styles painted by the mask, and add bias and noise.
 
         Args:
             x: ``B I H W``.
             table: from ``table``.
             mask_in: ``B R H W`` at the size of the input; None in a layer without mask (R is 1).
             mask_out: the same at the size of the output.
-            offset: bias and noise, any shape that broadcasts to the output.
+            bias: ``O``.
+            noise: ``1 1 H' W'`` or ``B 1 H' W'``.
             labels: both masks as ``B H W``, from a caller who knows that they are one-hot.
 
         Returns:
             ``B O H' W'``.
         """
-        if mask_in is None or mask_out is None:
+        if mask_in is None and self._is_cheaper_in_weights(x, table):
+            y = convolve(x, self._styled_weight(table), bias=bias, up=self.up)
+            bias = None
+        elif mask_in is None or mask_out is None:
             y = self._by_input(x, table, None, None, (None, None))
         elif self.weight.shape[-1] == 1 and len(self.weight) * mask_in.shape[1] <= x.shape[1]:
             y = self._by_outputs_of_all(x, table, mask_in, None if labels is None else labels[0])
@@ -174,8 +179,10 @@ class RegionModulatedConv2d(nn.Module):
             y = self._by_input(x, table, mask_in, mask_out, labels or (None, None))
         else:
             y = self._by_output(x, table, mask_in, mask_out, labels)
-        # In float32 it would lift the whole feature map to it.
-        return y.add_(offset.to(y.dtype))
+        # Each of the map's own type, and one after the other: their sum would be a map of its own.
+        if bias is not None:
+            y.add_(bias.to(y.dtype)[:, None, None])
+        return y if noise is None else y.add_(noise.to(y.dtype))
 
     def multiplied_type(self) -> torch.dtype:
         """Return the weight's type, or the one that autocast multiplies in."""
@@ -194,8 +201,6 @@ class RegionModulatedConv2d(nn.Module):
         labels: tuple[Tensor, Tensor] | tuple[None, None],
     ) -> Tensor:
         """Style every input pixel by its own region."""
-        if mask_in is None and self._is_cheaper_in_weights(x, table):
-            return convolve(x, self._styled_weight(table), up=self.up)
         x = scaled(x, table.modulation, mask_in, labels[0])
         y = convolve(x, self._multiplied_weight(), up=self.up)
         if table.demodulation is None:

@@ -16,7 +16,9 @@ _LEAST_CHANNELS = 128
 """Of both maps; with fewer, products win nothing."""
 
 
-def conv2d(x: Tensor, weight: Tensor, *, padding: tuple[int, int]) -> Tensor:
+def conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, *, padding: tuple[int, int]
+) -> Tensor:
     """Convolve with stride 1, as `torch.nn.functional.conv2d`.
 
     For wide maps with channels last on a CPU, torch's gradient by the weight runs at a quarter to
@@ -26,14 +28,17 @@ def conv2d(x: Tensor, weight: Tensor, *, padding: tuple[int, int]) -> Tensor:
     Args:
         x: ``B I H W``.
         weight: ``O I kh kw``.
+        bias: ``O``.
         padding: zeros added above and below, left and right.
 
     Returns:
         ``B O H' W'``.
     """
     if not _learns_slowly(x, weight):
-        return functional.conv2d(x, weight, padding=padding)
-    return _Conv2d.apply(x, weight, padding)
+        bias = None if bias is None else bias.to(weight.dtype)
+        return functional.conv2d(x, weight, bias, padding=padding)
+    y = _Conv2d.apply(x, weight, padding)
+    return y if bias is None else y + bias[:, None, None]
 
 
 def _learns_slowly(x: Tensor, weight: Tensor) -> bool:

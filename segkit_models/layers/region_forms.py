@@ -21,12 +21,12 @@ from segkit_models.layers.fir import TAPS, blur, transposed
 from segkit_models.layers.plain_convolution import conv2d
 
 
-def convolve(x: Tensor, weight: Tensor, *, up: bool) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, *, bias: Tensor | None = None, up: bool) -> Tensor:
     """Convolve ``B I H W`` by ``O I k k``, or by its transpose with stride 2 and the low-pass."""
     if not up:
         side = weight.shape[-1] // 2
-        return conv2d(x, weight, padding=(side, side))
-    return blur(transposed(x, weight), pad=(1, 1), gain=4.0)
+        return conv2d(x, weight, bias, padding=(side, side))
+    return blur(transposed(x, weight), bias, pad=(1, 1), gain=4.0)
 
 
 def window_kernels(weight: Tensor, *, up: bool) -> Tensor:

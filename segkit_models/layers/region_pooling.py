@@ -101,7 +101,11 @@ def region_means(feature: Tensor, mask: Tensor) -> Tensor:
     check_shape(mask, f"B={batch} R H W", name="mask", remedy="one mask per feature map")
     mask = resize_mask(mask, (feature.shape[-2], feature.shape[-1])).to(feature.dtype)
     weight = mask / mask.sum((-2, -1), keepdim=True).clamp_min(1)
-    return torch.einsum("bchw,brhw->brc", feature, weight)
+    pixels, shares = feature.flatten(2), weight.flatten(2)
+    if is_channels_last(feature):
+        return shares @ pixels.mT
+    # The same product the other way round, which reads planes up to twice as fast.
+    return (pixels @ shares.mT).mT.contiguous()
 
 
 def region_presence(mask: Tensor, size: tuple[int, int]) -> Tensor:

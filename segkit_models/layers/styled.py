@@ -75,11 +75,9 @@ class StyledConv(nn.Module):
             noise = noise[..., box[0] : box[1], box[2] : box[3]]
         if random_noise:
             noise = torch.randn(len(x), *noise.shape[1:], dtype=x.dtype, device=x.device)
-        # Channels last, and of the type that the feature map will have.
-        dtype = self.conv.multiplied_type()
-        offset = (noise.movedim(1, 3) * (self.noise_strength * math.sqrt(2.0))).to(dtype)
-        offset = (offset + (self.bias * math.sqrt(2.0)).to(dtype)).movedim(3, 1)
-        x = self.conv(x, table, mask_in, mask_out, offset=offset, labels=labels)
+        noise = noise * (self.noise_strength * math.sqrt(2.0))
+        bias = self.bias * math.sqrt(2.0)
+        x = self.conv(x, table, mask_in, mask_out, bias=bias, noise=noise, labels=labels)
         return functional.leaky_relu(x, SLOPE, inplace=True)
 
 
@@ -103,4 +101,4 @@ class ToRGB(nn.Module):
     ) -> Tensor:
         """Return ``B 3 H W``; ``labels`` as for the convolution, of the one size there is."""
         known = None if labels is None else (labels, labels)
-        return self.conv(x, table, mask, mask, offset=self.bias.view(-1, 1, 1), labels=known)
+        return self.conv(x, table, mask, mask, bias=self.bias, labels=known)

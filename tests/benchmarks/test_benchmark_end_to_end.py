@@ -62,7 +62,7 @@ def test_the_table_compares_every_way_with_the_public_ones():
         Row("loop", 1, 48.0, 0.99, {}),
         Row("lips", 3, 6.0, 0.95, {}),
     ]
-    lines = table(rows, before=90.0, after=85.0)
+    lines = table(rows)
     assert lines[2] == "| ours, film | 16 | 4 | 10.0 % | 12.00 | 1.50 |"
     assert lines[4] == "| lips | 3 | 6 | 5.0 % | 8.00 | 1.00 |"
     assert "faces 50.00" in lines[5]
@@ -75,7 +75,7 @@ def test_a_longer_film_is_put_beside_the_shortest():
 
 
 def test_the_table_of_ours_alone_has_no_columns_to_compare():
-    lines = table([Row("ours, film", 16, 4.0, 0.9, {"faces": 50.0})], before=90.0, after=85.0)
+    lines = table([Row("ours, film", 16, 4.0, 0.9, {"faces": 50.0})])
     assert lines[:3] == [
         "| way | frames | s a frame | not in networks |",
         "| --- | --- | --- | --- |",

@@ -8,6 +8,8 @@ import torch
 
 from segkit.audio import load_audio, save_wav
 from segkit.faces import NoFaceError, SeveralFacesError
+from segkit.talk import pipeline, rendering
+from segkit.talk.job import Job
 from segkit.talk.pipeline import talk
 from segkit.video import MediaError, VideoReader
 
@@ -52,6 +54,34 @@ def test_a_film_speaks_with_its_own_voice(tmp_path, film, make):
     assert np.abs(made[9][110:140, 110:160] - source[9][110:140, 110:160]).mean() > 8
     assert packets_of(out, "audio") == packets_of(film, "audio")
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_freed_memory_goes_back_before_the_first_frame_and_now_and_then(
+    tmp_path, film, tiny_path, make, monkeypatch
+):
+    seen, jobs = [], []
+
+    def record(module, name):
+        called = getattr(module, name)
+
+        def recorded(*arguments, **named):
+            seen.append(name)
+            jobs.extend(each for each in arguments if isinstance(each, Job))
+            return called(*arguments, **named)
+
+        monkeypatch.setattr(module, name, recorded)
+
+    record(pipeline, "embed_speech")
+    record(pipeline, "give_back_freed_memory")
+    record(pipeline, "write_segments")
+    record(rendering, "give_back_freed_memory")
+    monkeypatch.setattr(rendering, "_KEPT_FRAMES", 10)
+    make(tmp_path / "out.mp4", tiny_path, video=film)
+    # A film of 27 frames: after ten, after twenty, and when its only segment is encoded.
+    back = ["give_back_freed_memory"]
+    assert seen == ["embed_speech", *back, "write_segments", *back * 3]
+    # Nor is the voice kept, once it is embedded.
+    assert [len(job.waveform) for job in jobs] == [0]
 
 
 def test_the_same_call_makes_the_same_film(tmp_path, film, tiny_path, make):

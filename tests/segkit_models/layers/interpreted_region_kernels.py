@@ -68,7 +68,8 @@ def masks(kind, size, up):
 @given(
     height=st.integers(1, 6),
     width=st.integers(1, 6),
-    channels=st.tuples(st.sampled_from([1, 3, 16, 17]), st.sampled_from([1, 5, 18])),
+    # Of one channel the norm divides the style out, and its gradient is what rounding leaves.
+    channels=st.tuples(st.sampled_from([2, 3, 16, 17]), st.sampled_from([1, 5, 18])),
     up=st.booleans(),
     small=st.sampled_from([0, 256]),
     shared=st.booleans(),
@@ -84,7 +85,7 @@ def test_outputs_and_gradients_are_the_loops(height, width, channels, up, small,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(region_triton, "_SMALL_PLANE", small)
         for layer in pair(inputs=channels[0], outputs=channels[1], up=up):
-            y = layer(x, layer.table(codes), mask_in, mask, offset=torch.ones(channels[1], 1, 1))
+            y = layer(x, layer.table(codes), mask_in, mask, bias=torch.ones(channels[1]))
             wanted = (x, codes, layer.weight)
             found.append((y, *torch.autograd.grad((y * weights).sum(), wanted)))
     for ours, expected in zip(*found, strict=True):
@@ -141,11 +142,11 @@ def test_autocast_multiplies_in_half_and_gives_gradients_in_full():
     mask, _ = masks("noise", (4, 4), False)
     x, codes = torch.randn(2, 6, 4, 4, requires_grad=True), torch.randn(2, 5, 4)
     layer, loop = pair()
-    expected = loop(x, loop.table(codes), mask, mask, offset=torch.zeros(()))
+    expected = loop(x, loop.table(codes), mask, mask)
     expected.square().sum().backward()
     wanted, x.grad = x.grad, None
     with torch.autocast("cpu", torch.bfloat16):
-        y = layer(x, layer.table(codes), mask, mask, offset=torch.zeros(()))
+        y = layer(x, layer.table(codes), mask, mask)
     y.float().square().sum().backward()
     assert (y.dtype, x.grad.dtype, layer.weight.grad.dtype) == (
         torch.bfloat16, torch.float32, torch.float32
@@ -201,6 +202,6 @@ def test_exact_takes_the_kernels_where_it_may_and_boxes_for_soft_masks(kind, mon
     x, codes, found = torch.randn(2, 6, 3, 3), torch.randn(2, 5, 4), []
     for layer in pair(forms=("exact", "loop")):
         with torch.no_grad():
-            found.append(layer(x, layer.table(codes), mask, mask, offset=torch.zeros(())))
+            found.append(layer(x, layer.table(codes), mask, mask))
     torch.testing.assert_close(*found, atol=1e-5, rtol=1e-5)
     assert len(calls) == (kind == "noise")

@@ -14,7 +14,6 @@ from segkit_models.layers.fir import blur
 from segkit_models.layers.modulation import REGION_CONVS, RegionModulatedConv2d, paint
 from segkit_models.layers.region_forms import region_boxes, window_kernels
 
-NO_OFFSET = torch.zeros(())
 ANYWHERE = [form for form in REGION_CONVS if form != "triton"]  # which has tests of its own
 
 
@@ -51,7 +50,6 @@ def test_one_region_is_plain_stylegan2(up, form):
         layer.table(codes),
         torch.ones(2, 1, 8, 8),
         torch.ones(2, 1, side, side),
-        offset=NO_OFFSET,
     )
     for index in range(2):
         expected = by_weights(layer, x[index], layer.modulation(codes[index, 0]))
@@ -66,9 +64,7 @@ def test_loop_takes_every_pixel_from_the_convolution_of_its_own_region(up, form)
     labels = torch.randint(3, (1, side, side))
     x, codes = torch.randn(1, 6, 8, 8), torch.randn(1, 3, 4)
     mask = one_hot(labels, 3)
-    found = layer(
-        x, layer.table(codes), mask[..., ::2, ::2] if up else mask, mask, offset=NO_OFFSET
-    )
+    found = layer(x, layer.table(codes), mask[..., ::2, ::2] if up else mask, mask)
     whole = torch.stack([by_weights(layer, x[0], layer.modulation(codes[0, r])) for r in range(3)])
     expected = (whole * mask[0][:, None]).sum(0)
     torch.testing.assert_close(found[0], expected, atol=1e-5, rtol=1e-4)
@@ -96,7 +92,7 @@ def test_boxes_are_the_loop_for_any_mask(seed, height, width, up, soft, shared):
     weights = torch.randn(2, 5, *size)
     found = []
     for layer in (boxes, loop):
-        y = layer(x, layer.table(codes), mask_in, mask, offset=torch.ones(5, 1, 1))
+        y = layer(x, layer.table(codes), mask_in, mask, bias=torch.ones(5))
         gradients = torch.autograd.grad(
             (y * weights).sum(), (x, codes, layer.weight), allow_unused=False
         )
@@ -136,9 +132,9 @@ def test_forms_for_one_hot_masks_are_the_loop(
     weights = torch.randn(2, 5, *size, dtype=dtype)
     found = []
     for layer in (one, loop):
-        y = layer(x, layer.table(codes), mask_in, mask, offset=torch.ones(5, 1, 1))
+        y = layer(x, layer.table(codes), mask_in, mask, bias=torch.ones(5))
         with torch.no_grad():  # by what was made of the weight once
-            again = layer(x, layer.table(codes), mask_in, mask, offset=torch.ones(5, 1, 1))
+            again = layer(x, layer.table(codes), mask_in, mask, bias=torch.ones(5))
         torch.testing.assert_close(y, again)
         found.append((y, *torch.autograd.grad((y * weights).sum(), (x, codes, layer.weight))))
     for ours, expected in zip(*found, strict=True):
@@ -159,7 +155,7 @@ def test_what_is_made_of_the_weight_is_made_once_and_again_when_the_weight_chang
     x, codes = torch.randn(1, 6, 4, 4), torch.randn(1, 3, 4)
 
     def run(each):
-        return each(x, each.table(codes), mask[..., ::2, ::2], mask, offset=NO_OFFSET)
+        return each(x, each.table(codes), mask[..., ::2, ::2], mask)
 
     with torch.no_grad():
         first = run(layer)
@@ -189,7 +185,7 @@ def test_training_keeps_a_quarter_of_what_the_loop_keeps():
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            y = layer(x, layer.table(codes), mask, mask, offset=NO_OFFSET)
+            y = layer(x, layer.table(codes), mask, mask)
         kept[form] = sum(found.values())
         del y
     assert kept["loop"] / kept["hybrid"] > 4
@@ -204,12 +200,12 @@ def test_soft_masks_are_refused_by_forms_that_need_hard_ones_and_taken_by_exact(
     found = {}
     for form in ("exact", "loop"):
         layer = make(form=form)
-        found[form] = layer(x, layer.table(codes), soft, soft, offset=NO_OFFSET)
+        found[form] = layer(x, layer.table(codes), soft, soft)
     torch.testing.assert_close(found["exact"], found["loop"], atol=1e-5, rtol=1e-5)
     for form in ("hybrid", "taps"):
         layer = make(form=form)
         with pytest.raises(ValueError, match=r"one-hot mask.*use region_conv="):
-            layer(x, layer.table(codes), soft, soft, offset=NO_OFFSET)
+            layer(x, layer.table(codes), soft, soft)
 
 
 def test_boxes_are_the_smallest_rectangles_of_the_regions_that_are_there():
@@ -229,8 +225,8 @@ def test_spatial_is_the_loop_where_the_whole_window_has_one_label():
     mask = one_hot(labels, 3)
     x, codes = torch.randn(1, 6, 12, 12), torch.randn(1, 3, 4)
     table = spatial.table(codes)
-    a = spatial(x, table, mask, mask, offset=NO_OFFSET)
-    b = loop(x, table, mask, mask, offset=NO_OFFSET)
+    a = spatial(x, table, mask, mask)
+    b = loop(x, table, mask, mask)
     windows = functional.pad(labels.float()[:, None], (1, 1, 1, 1), mode="replicate")
     windows = windows.unfold(2, 3, 1).unfold(3, 3, 1).flatten(4)
     inside = (windows == labels[:, None, :, :, None]).all(-1).expand_as(a)
@@ -243,7 +239,7 @@ def test_one_pixel_kernel_is_exact_for_soft_masks():
     layer = make(kernel_size=1, demodulate=False)
     mask = torch.rand(2, 3, 8, 8).softmax(1)
     x, codes = torch.randn(2, 6, 8, 8), torch.randn(2, 3, 4)
-    found = layer(x, layer.table(codes), mask, mask, offset=NO_OFFSET)
+    found = layer(x, layer.table(codes), mask, mask)
     for index in range(2):
         parts = [by_weights(layer, x[index], layer.modulation(codes[index, r])) for r in range(3)]
         expected = (torch.stack(parts) * mask[index][:, None]).sum(0)
@@ -258,7 +254,7 @@ def test_a_known_label_is_picked_as_the_one_hot_mask_mixes():
     results = []
     for known in (None, (labels, labels)):
         table = layer.table(codes.requires_grad_())
-        y = layer(x, table, mask, mask, offset=NO_OFFSET, labels=known)
+        y = layer(x, table, mask, mask, labels=known)
         results.append((y, *torch.autograd.grad(y.square().sum(), (codes, layer.weight))))
     assert torch.equal(results[0][0], results[1][0])
     for mixed, picked in zip(*results, strict=True):
@@ -273,16 +269,18 @@ def test_one_style_for_all_is_multiplied_into_the_weights(up, samples, monkeypat
     monkeypatch.setattr(
         modulation, "scaled", lambda *a, scaled=modulation.scaled: by_pixel.append(1) or scaled(*a)
     )
-    table = layer.table(codes)
-    expected = layer(x, table, None, None, offset=NO_OFFSET)  # with gradients, pixel by pixel
+    table, side = layer.table(codes), 64 if up else 32
+    bias, noise = torch.randn(5), torch.randn(samples, 1, side, side)
+    # With gradients it is pixel by pixel.
+    expected = layer(x, table, None, None) + bias[:, None, None] + noise
     assert len(by_pixel) == 2
     with torch.no_grad():
-        found = layer(x, table, None, None, offset=NO_OFFSET)
+        found = layer(x, table, None, None, bias=bias, noise=noise)
         assert len(by_pixel) == 2
         # Each sample has a style of its own, or the map is smaller than the weights.
         many = type(table)(*(each.expand(samples + 1, -1, -1) for each in table))
-        layer(x[:1].expand(samples + 1, -1, -1, -1), many, None, None, offset=NO_OFFSET)
-        layer(x[:1, :, :4, :4], table, None, None, offset=NO_OFFSET)
+        layer(x[:1].expand(samples + 1, -1, -1, -1), many, None, None)
+        layer(x[:1, :, :4, :4], table, None, None)
         assert len(by_pixel) == 6
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
@@ -291,7 +289,7 @@ def test_demodulated_output_has_unit_variance_for_any_style():
     torch.manual_seed(1)
     layer = RegionModulatedConv2d(64, 64, style_dim=8)
     x, codes = torch.randn(4, 64, 16, 16), 3 * torch.randn(4, 1, 8)
-    y = layer(x, layer.table(codes), None, None, offset=NO_OFFSET)[..., 1:-1, 1:-1]
+    y = layer(x, layer.table(codes), None, None)[..., 1:-1, 1:-1]
     assert abs(y.std().item() - 1) < 0.05
 
 
@@ -299,8 +297,8 @@ def test_one_identity_serves_a_batch_of_masks():
     layer = make()
     labels = torch.randint(3, (4, 8, 8))
     x, codes, mask = torch.randn(4, 6, 8, 8), torch.randn(1, 3, 4), one_hot(labels, 3)
-    one = layer(x, layer.table(codes), mask, mask, offset=NO_OFFSET)
-    many = layer(x, layer.table(codes.expand(4, -1, -1)), mask, mask, offset=NO_OFFSET)
+    one = layer(x, layer.table(codes), mask, mask)
+    many = layer(x, layer.table(codes.expand(4, -1, -1)), mask, mask)
     torch.testing.assert_close(one, many)
 
 
@@ -316,7 +314,7 @@ def test_autocast_keeps_the_half_precision():
     mask = one_hot(torch.randint(3, (1, 8, 8)), 3)
     with torch.autocast("cpu", torch.bfloat16):
         table = layer.table(torch.randn(1, 3, 4))
-        y = layer(torch.randn(1, 6, 8, 8), table, mask, mask, offset=torch.zeros(5, 1, 1))
+        y = layer(torch.randn(1, 6, 8, 8), table, mask, mask)
     assert y.dtype == torch.bfloat16
 
 

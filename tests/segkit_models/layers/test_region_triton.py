@@ -113,10 +113,10 @@ def test_double_precision_and_soft_masks_are_refused():
     layer = RegionModulatedConv2d(4, 4, style_dim=2, region_conv="triton")
     x, codes, mask = torch.randn(1, 4, 3, 3), torch.randn(1, 2, 2), torch.full((1, 2, 3, 3), 0.5)
     with pytest.raises(ValueError, match=r"one-hot mask.*use region_conv='exact'"):
-        layer(x, layer.table(codes), mask, mask, offset=torch.zeros(()))
+        layer(x, layer.table(codes), mask, mask)
     layer, hard = layer.double(), one_hot(torch.randint(2, (1, 3, 3)), 2).double()
     with pytest.raises(ValueError, match=r"float16 or bfloat16, got torch.float64; use .*'exact'"):
-        layer(x.double(), layer.table(codes.double()), hard, hard, offset=torch.zeros(()))
+        layer(x.double(), layer.table(codes.double()), hard, hard)
 
 
 def test_a_bundle_stores_the_form_that_runs_anywhere():
@@ -164,7 +164,7 @@ def test_on_a_gpu_the_kernels_are_the_loop_and_exact_takes_them(dtype, up, side)
         with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             table = layer.table(given)
             assert takes_kernels(feature, outputs=48) == (feature.dtype != torch.float32)
-            found[form] = layer(feature, table, before, after, offset=feature.new_zeros(())).float()
+            found[form] = layer(feature, table, before, after).float()
     if dtype != torch.float32:
         assert torch.equal(found["exact"], found["triton"])
     for form in ("triton", "exact"):
