@@ -1,15 +1,20 @@
-"""What the C library does with the memory that networks free. Only GNU's can be told; else nothing.
+"""Memory that a process holds without need: what networks freed, and what was read of files.
 
 Activations of large pictures are taken and freed many times per frame. By default each is mapped
 anew, and the system clears its pages before every use: a fifth of a talk with the paper's networks
-at 512 px (docs/performance.md).
+at 512 px (docs/performance.md). Only GNU's C library can be told to keep them; others are left as
+they are.
 """
 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Of GNU's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
@@ -34,6 +39,20 @@ def give_back_freed_memory() -> None:
     """Let the C library return what it holds free to the system, now."""
     if trim := _of_the_c_library("malloc_trim"):
         trim(0)
+
+
+def let_go_of_pages(array: np.ndarray) -> None:
+    """Let the system drop what was read of an array that lies in a file (``np.load``, mapped).
+
+    Until then it counts as memory of this process. It is read again where it is wanted.
+
+    Args:
+        array: as it was loaded, for reading alone; of any other nothing is dropped.
+    """
+    mapped = array.base
+    # What was written into a private copy would be lost.
+    if isinstance(mapped, mmap.mmap) and not array.flags.writeable and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _of_the_c_library(name: str) -> Any:

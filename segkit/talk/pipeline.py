@@ -17,7 +17,7 @@ from torch import nn
 
 from segkit.edits import EditPlan
 from segkit.faces import FaceChoice, FaceTrack, apply_transform, crop_transforms, track_face
-from segkit.memory import give_back_freed_memory
+from segkit.memory import give_back_freed_memory, let_go_of_pages
 from segkit.progress import counted, progress_bars
 from segkit.talk.alongside import Aside, ahead
 from segkit.talk.bundle import Bundle, check_writable
@@ -186,6 +186,7 @@ def talk(
         # Both passes over the whole clip are done, and nothing listens to it again: from here on
         # memory is that of a segment.
         job = replace(job, waveform=job.waveform[:0].clone())
+        let_go_of_pages(track.landmarks)
         give_back_freed_memory()
         placement = Placement(transforms, track.valid, track.landmarks, float(job.source.fps))
         scene = Scene(job, placement, identity, donors, speech)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from segkit.film_join import join_films
-from segkit.memory import give_back_freed_memory
+from segkit.memory import give_back_freed_memory, let_go_of_pages
 from segkit.provenance import add_credentials, statement_of
 from segkit.talk.alongside import Aside, ahead
 from segkit.talk.finishing import Finisher
@@ -90,6 +90,7 @@ def rendered(
     looks, portrait = scene.looks(), scene.portrait()
     for window in windows:
         yield from _segment(window, scene, looks, portrait, watch, aside)
+        let_go_of_pages(scene.placement.landmarks)
 
 
 def _segment(

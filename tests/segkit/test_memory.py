@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from segkit.memory import give_back_freed_memory, keep_freed_memory
+from segkit.memory import give_back_freed_memory, keep_freed_memory, let_go_of_pages
 
 SCRIPT = """
 import numpy as np
@@ -77,6 +79,31 @@ def test_what_one_thread_frees_another_takes():
     if told == "False":
         pytest.skip("the C library is not GNU's")
     assert int(taken) == pytest.approx(160, abs=10)
+
+
+def test_pages_of_a_file_are_dropped_and_read_again(tmp_path):
+    if not sys.platform.startswith("linux"):
+        pytest.skip("counts pages as Linux does")
+
+    def held_mb():
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("RssFile:")[1].split()[0]) / 1000
+
+    np.save(tmp_path / "a.npy", np.arange(10_000_000, dtype=np.float32))
+    array = np.load(tmp_path / "a.npy", mmap_mode="r")
+    before, total = held_mb(), array.sum(dtype=np.float64)
+    assert held_mb() - before == pytest.approx(40, abs=5)
+    let_go_of_pages(array)
+    assert held_mb() - before == pytest.approx(0, abs=5)
+    assert array.sum(dtype=np.float64) == total
+
+
+def test_what_was_written_is_never_dropped(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(1000))
+    for array in (np.load(tmp_path / "a.npy", mmap_mode="c"), np.zeros(1000)):
+        array[:] = 7
+        let_go_of_pages(array)
+        assert (array == 7).all()
 
 
 def test_other_systems_are_left_as_they_are(monkeypatch):
