@@ -13,8 +13,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def with_folded_norms(module: nn.Module) -> nn.Module:
     """Return a copy whose convolutions do what the batch norms after them did.
 
-    Those of an ``nn.Sequential`` alone, whose order is known. Results differ by the rounding of
-    products.
+    Those of an ``nn.Sequential`` alone, whose order is known, and of norms that keep running
+    statistics. Results differ by the rounding of products.
 
     Args:
         module: in evaluation mode; it is not changed, and returned where there is no such norm.
@@ -36,5 +36,6 @@ def _pairs(module: nn.Module) -> Iterator[tuple[nn.Sequential, int]]:
         if isinstance(part, nn.Sequential):
             for place in range(len(part) - 1):
                 is_convolution = isinstance(part[place], nn.Conv2d | nn.ConvTranspose2d)
-                if is_convolution and isinstance(part[place + 1], nn.BatchNorm2d):
+                norm = part[place + 1]
+                if is_convolution and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats:
                     yield part, place

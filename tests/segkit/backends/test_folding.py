@@ -70,5 +70,7 @@ def test_what_has_nothing_to_fold_is_returned():
     assert with_folded_norms(grouped) is grouped
     loose = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3))
     assert with_folded_norms(loose) is loose
+    lively = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)).eval()
+    assert with_folded_norms(lively) is lively  # its statistics are those of each batch
     once = with_folded_norms(UNetMaskDecoder(size=32, width=0.0625).eval())
     assert with_folded_norms(once) is once
