@@ -103,9 +103,9 @@ def region_means(feature: Tensor, mask: Tensor) -> Tensor:
     weight = mask / mask.sum((-2, -1), keepdim=True).clamp_min(1)
     pixels, shares = feature.flatten(2), weight.flatten(2)
     if is_channels_last(feature):
-        return shares @ pixels.mT
+        return shares @ pixels.transpose(1, 2)
     # The same product the other way round, which reads planes up to twice as fast.
-    return (pixels @ shares.mT).mT.contiguous()
+    return (pixels @ shares.transpose(1, 2)).transpose(1, 2).contiguous()
 
 
 def region_presence(mask: Tensor, size: tuple[int, int]) -> Tensor:
