@@ -184,7 +184,7 @@ class RegionModulatedConv2d(nn.Module):
             y.add_(bias.to(y.dtype)[:, None, None])
         return y if noise is None else y.add_(noise.to(y.dtype))
 
-    def multiplied_type(self) -> torch.dtype:
+    def _multiplied_type(self) -> torch.dtype:
         """Return the weight's type, or the one that autocast multiplies in."""
         device = self.weight.device.type
         # Some devices, "meta" above all, know no autocast.
@@ -267,7 +267,7 @@ class RegionModulatedConv2d(nn.Module):
 
     def _multiplied_weight(self) -> Tensor:
         """Return the same in the type in which it will be multiplied."""
-        dtype = self.multiplied_type()
+        dtype = self._multiplied_type()
         return self._kept(f"weight {dtype}", lambda: self._scaled_weight().to(dtype))
 
     def _is_cheaper_in_weights(self, x: Tensor, table: StyleTable) -> bool:
@@ -283,11 +283,11 @@ class RegionModulatedConv2d(nn.Module):
         weight = self._scaled_weight() * table.modulation[0, 0, :, None, None]
         if table.demodulation is not None:
             weight = weight * table.demodulation[0, 0, :, None, None, None]
-        return weight.to(self.multiplied_type())
+        return weight.to(self._multiplied_type())
 
     def _window_matrices(self, layout: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the weight as matrices of the type in which they will be multiplied."""
-        dtype = self.multiplied_type()
+        dtype = self._multiplied_type()
 
         def make() -> Tensor:
             return layout(window_kernels(self._scaled_weight(), up=self.up)).to(dtype)

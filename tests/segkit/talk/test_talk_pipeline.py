@@ -1,3 +1,4 @@
+import mmap
 import os
 from fractions import Fraction
 
@@ -59,7 +60,7 @@ def test_a_film_speaks_with_its_own_voice(tmp_path, film, make):
 def test_freed_memory_goes_back_before_the_first_frame_and_now_and_then(
     tmp_path, film, tiny_path, make, monkeypatch
 ):
-    seen, jobs = [], []
+    seen, jobs, pages = [], [], []
 
     def record(module, name):
         called = getattr(module, name)
@@ -67,6 +68,7 @@ def test_freed_memory_goes_back_before_the_first_frame_and_now_and_then(
         def recorded(*arguments, **named):
             seen.append(name)
             jobs.extend(each for each in arguments if isinstance(each, Job))
+            pages.extend(each.base for each in arguments if isinstance(each, np.ndarray))
             return called(*arguments, **named)
 
         monkeypatch.setattr(module, name, recorded)
@@ -75,11 +77,17 @@ def test_freed_memory_goes_back_before_the_first_frame_and_now_and_then(
     record(pipeline, "give_back_freed_memory")
     record(pipeline, "write_segments")
     record(rendering, "give_back_freed_memory")
+    record(pipeline, "let_go_of_pages")
+    record(rendering, "let_go_of_pages")
     monkeypatch.setattr(rendering, "_KEPT_FRAMES", 10)
     make(tmp_path / "out.mp4", tiny_path, video=film)
     # A film of 27 frames: after ten, after twenty, and when its only segment is encoded.
-    back = ["give_back_freed_memory"]
-    assert seen == ["embed_speech", *back, "write_segments", *back * 3]
+    pages_go, back = "let_go_of_pages", "give_back_freed_memory"
+    assert seen[:4] == ["embed_speech", pages_go, back, "write_segments"]
+    assert sorted(seen[4:]) == [back] * 3 + [pages_go]
+    # The landmarks, which lie in a file.
+    assert all(isinstance(each, mmap.mmap) for each in pages)
+    assert len(pages) == 2
     # Nor is the voice kept, once it is embedded.
     assert [len(job.waveform) for job in jobs] == [0]
 

@@ -39,6 +39,12 @@ def test_outputs_and_gradients_are_torchs(batch, size, channels, kernel, padding
     x, weight = _inputs(batch, size, channels, kernel)
     y, expected = conv2d(x, weight, padding=padding), functional.conv2d(x, weight, padding=padding)
     assert torch.equal(y, expected)
+    bias = torch.linspace(-1, 1, channels[1])
+    for learns in (True, False):
+        with torch.set_grad_enabled(learns):
+            torch.testing.assert_close(
+                conv2d(x, weight, bias, padding=padding), expected + bias[:, None, None]
+            )
     for ours, theirs in zip(_gradients(y, x, weight), _gradients(expected, x, weight), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 

@@ -55,6 +55,9 @@ def test_means_are_the_loop_and_empty_regions_are_exactly_zero(seed, num_regions
     torch.testing.assert_close(
         means.double(), means_by_loop(feature, small, num_regions), atol=1e-5, rtol=1e-5
     )
+    # Whichever way features lie in memory.
+    last = feature.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(region_means(last, one_hot(labels, num_regions)), means)
     absent = torch.stack([~(small == region).flatten(1).any(1) for region in range(num_regions)], 1)
     assert (means[absent] == 0).all()
     present = region_presence(one_hot(labels, num_regions), size)
